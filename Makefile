@@ -1,0 +1,45 @@
+# Everything runs in .venv, which is made once and made anew when pyproject.toml or constraints.txt change.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+# DVC runs its stages with the `python` of the PATH.
+export PATH := $(BIN):$(PATH)
+READY := .venv/.ready
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scores
+	@dvc repro --quiet && camtraps scores
+
+.PHONY: test
+test: $(READY) ## run the tests
+	@python -m pytest -q -n 2 --dist loadgroup $(TESTS)
+
+.PHONY: check
+check: $(READY) ## ruff and mypy
+	@ruff check . && ruff format --check . && mypy
+
+.PHONY: install
+install: $(READY) ## only make the environment
+
+.PHONY: simd
+simd: $(READY) ## put Pillow-SIMD in the place of Pillow (x86 Linux; needs a C compiler and the libjpeg and zlib headers)
+	@pip install --quiet --force-reinstall --no-deps ./tools/pillow-bridge pillow-simd==12.1.1.post0
+	@camtraps doctor
+
+.PHONY: clean
+clean: ## remove the environment, caches and the pipeline's outputs; data/<name> of your own stays
+	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf data/queried data/detections data/crops data/splits data/training data/predictions data/evaluation
+	@rm -rf data/results data/review models/classifier reports .dvc/tmp
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "camtraps needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@echo "installing packages into .venv (a few minutes, once)"
+	@pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measurements, each run by hand with the command in its first line."""

@@ -1,0 +1,1 @@
+"""The demo collection: camera-trap photos and their records, drawn by code from a seed."""

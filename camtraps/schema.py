@@ -1,0 +1,168 @@
+"""The tables that cross a stage: columns, types and keys.
+
+All keys are text: ``image`` is ``<dataset>/<file>``, and a location ``007`` or a class ``NA`` stays what it is. Boxes
+are relative to the upright image (EXIF orientation applied): x, y of the top left corner, width, height, each 0 to 1.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that is written by one stage and read by others.
+
+    ``key`` names the columns that identify a row; rows are written sorted by them. Fields that may be empty are
+    nullable, all others must have a value in every row.
+    """
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+
+
+TEXT, WHOLE, REAL, FLAG, TIME = pa.string(), pa.int32(), pa.float64(), pa.bool_(), pa.timestamp("ms")
+
+BOX = [("x", REAL), ("y", REAL), ("w", REAL), ("h", REAL)]
+PHOTO = [("dataset", TEXT), ("file", TEXT), ("location?", TEXT), ("sequence?", TEXT), ("frame?", WHOLE)]
+SHAPE = [("datetime?", TIME), ("width?", WHOLE), ("height?", WHOLE)]
+
+
+def _table(name: str, key: tuple[str, ...], columns: list[tuple[str, pa.DataType]]) -> Table:
+    # A question mark behind a name says that the column may be empty.
+    fields = [pa.field(column.rstrip("?"), kind, nullable=column.endswith("?")) for column, kind in columns]
+    return Table(name, pa.schema(fields), key)
+
+
+def _list(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", kind))  # the name that Parquet gives back
+
+
+def _struct(columns: list[tuple[str, pa.DataType]]) -> pa.DataType:
+    return pa.struct([pa.field(column.rstrip("?"), kind) for column, kind in columns])
+
+
+# Labels and human boxes are nested in the photo's row. ``boxes`` empty: a person looked and found nothing to box;
+# ``boxes`` null: nobody boxed this photo. ``level`` is image or sequence.
+LABEL = _struct([("class", TEXT), ("level", TEXT)])
+HUMAN_BOX = _struct([("category", TEXT), ("class?", TEXT), *BOX])
+CATALOG = _table(
+    "catalog",
+    ("file",),
+    [("image", TEXT), *PHOTO, *SHAPE, ("corrupt", FLAG), ("labels", _list(LABEL)), ("boxes?", _list(HUMAN_BOX))],
+)
+
+# What a detector said of a photo: ``failure`` (and null boxes), or boxes, which may be none.
+RECORDED_BOX = _struct([("category", TEXT), ("confidence", REAL), *BOX])
+RECORDED = _table(
+    "recorded detections",
+    ("file",),
+    [("image", TEXT), ("dataset", TEXT), ("file", TEXT), ("failure?", TEXT), ("boxes?", _list(RECORDED_BOX))],
+)
+
+# ``class`` is what the catalog or a correction says, ``label`` what the classifier learns; ``why`` names the taxon or
+# the dataset label of the label specification that chose the photo.
+QUERIED = _table(
+    "queried",
+    ("image",),
+    [
+        ("image", TEXT),
+        *PHOTO,
+        *SHAPE,
+        ("class", TEXT),
+        ("label", TEXT),
+        ("why", TEXT),
+        ("level", TEXT),
+        ("has_truth_boxes", FLAG),
+    ],
+)
+BOXES = _table("boxes", ("image", "box"), [("image", TEXT), ("box", WHOLE), ("category", TEXT), ("class?", TEXT), *BOX])
+
+# ``confidence`` is empty for a box that a person drew; ``class`` is filled where that person named the box's class.
+DETECTIONS = _table(
+    "detections",
+    ("image", "box"),
+    [
+        ("image", TEXT),
+        ("box", WHOLE),
+        ("category", TEXT),
+        ("confidence?", REAL),
+        *BOX,
+        ("detector", TEXT),
+        ("class?", TEXT),
+    ],
+)
+
+# x, y, w, h is the rectangle that was really cut; ``offset`` and ``length`` are the bytes of the JPEG in its shard.
+CROPS = _table(
+    "crops",
+    ("image", "box"),
+    [
+        ("image", TEXT),
+        ("box", WHOLE),
+        ("dataset", TEXT),
+        ("location?", TEXT),
+        ("sequence?", TEXT),
+        ("datetime?", TIME),
+        ("label", TEXT),
+        ("confidence?", REAL),
+        ("detector", TEXT),
+        ("shard", TEXT),
+        ("offset", pa.int64()),
+        ("length", WHOLE),
+        ("width", WHOLE),
+        ("height", WHOLE),
+        *BOX,
+    ],
+)
+
+# ``location`` of a photo without one is the stand-in that `splits.place` gives it.
+SPLITS = _table(
+    "splits", ("dataset", "location"), [("dataset", TEXT), ("location", TEXT), ("split", TEXT), ("crops", WHOLE)]
+)
+ASSIGNED = _table(
+    "assigned",
+    ("image", "box"),
+    [("image", TEXT), ("box", WHOLE), ("dataset", TEXT), ("location", TEXT), ("label", TEXT), ("split", TEXT)],
+)
+
+# ``probabilities`` follows the order of `classes` in models/classifier/model.json and sums to 1.
+PREDICTIONS = _table(
+    "predictions",
+    ("image", "box"),
+    [
+        ("image", TEXT),
+        ("box", WHOLE),
+        ("dataset", TEXT),
+        ("location", TEXT),
+        ("split", TEXT),
+        ("label", TEXT),
+        ("prediction", TEXT),
+        ("confidence", REAL),
+        ("probabilities", _list(pa.float32())),
+    ],
+)
+
+CANDIDATES = _table(
+    "candidates",
+    ("rank",),
+    [
+        ("rank", WHOLE),
+        ("image", TEXT),
+        ("split", TEXT),
+        ("label", TEXT),
+        ("predicted", TEXT),
+        ("score", REAL),
+        ("margin", REAL),
+        ("evidence", TEXT),
+    ],
+)
+
+# ``box`` is empty where the whole photo is meant. ``kind`` is failed (something is broken) or skipped (a rule of
+# params.yaml or of the label specification left it out).
+FAILURES = _table(
+    "failures",
+    ("image", "box"),
+    [("image", TEXT), ("box?", WHOLE), ("stage", TEXT), ("kind", TEXT), ("reason", TEXT)],
+)

@@ -1,0 +1,110 @@
+"""Tables on disk: Parquet, checked against their schema on the way in and out, the same bytes for the same rows."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from camtraps.errors import MissingError, TableError
+from camtraps.files import replacing
+from camtraps.schema import Table
+
+
+def write(rows: pd.DataFrame, path: Path, table: Table) -> None:
+    """Write a table sorted by its key, whole or not at all; columns that the schema does not name are left out.
+
+    Raises:
+        TableError: a column is missing, has values of another type or empty ones where none may be, or a key stands
+            twice.
+    """
+    missing = [name for name in table.schema.names if name not in rows.columns]
+    if missing:
+        raise TableError(f"{path}: the {table.name} table has no column {', '.join(missing)}")
+    rows = rows.sort_values(list(table.key), kind="stable", na_position="first")
+    arrays = [_array(rows[field.name], field, f"{path}: {table.name}") for field in table.schema]
+    write_arrow(pa.Table.from_arrays(arrays, schema=table.schema), path, table)
+
+
+def write_arrow(rows: pa.Table, path: Path, table: Table) -> None:
+    """Write an Arrow table that is sorted by the key already; checks as in `write`."""
+    if rows.schema.names != table.schema.names:
+        raise TableError(f"{path}: the {table.name} table needs columns {table.schema.names}, got {rows.schema.names}")
+    rows = rows.cast(table.schema).replace_schema_metadata(None)
+    _check(rows, path, table)
+    with replacing(path) as part:
+        pq.write_table(rows, part, compression="zstd")
+
+
+def read(path: Path, table: Table) -> pd.DataFrame:
+    """Read a table and check it against its schema.
+
+    Returns:
+        One column for each of the schema, in its order; text as ``str``, times as ``datetime64[ms]``, whole numbers
+        that may be empty as ``Int32``; nested columns as objects.
+
+    Raises:
+        MissingError: the file is not there.
+        TableError: it is not Parquet, or its columns are not those of the schema.
+    """
+    rows = read_arrow(path, table)
+    frame = rows.to_pandas(integer_object_nulls=True)
+    for field in table.schema:
+        if field.nullable and pa.types.is_integer(field.type):
+            frame[field.name] = pd.array(frame[field.name], dtype="Int32")
+        elif pa.types.is_string(field.type):
+            frame[field.name] = frame[field.name].astype("str")
+    return frame
+
+
+def read_arrow(path: Path, table: Table) -> pa.Table:
+    """Read a table as Arrow, with the checks of `read`."""
+    try:
+        rows = pq.read_table(path, partitioning=None)
+    except FileNotFoundError:
+        raise MissingError(f"{path}: not found; run `dvc repro`, or `dvc pull` if it was made elsewhere") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path}: not a readable Parquet file: {error}".splitlines()[0]) from None
+    _same(rows.schema, path, table)
+    return rows
+
+
+def check_schema(path: Path, table: Table) -> None:
+    """Check a file's columns and types without reading its rows; errors as in `read`."""
+    try:
+        _same(pq.read_schema(path), path, table)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path}: not a readable Parquet file: {error}".splitlines()[0]) from None
+
+
+def empty(table: Table) -> pd.DataFrame:
+    """Make a table without rows."""
+    return table.schema.empty_table().to_pandas()
+
+
+def _array(column: pd.Series, field: pa.Field, place: str) -> pa.Array:
+    try:
+        return pa.Array.from_pandas(column, type=field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise TableError(f"{place}.{field.name}: expected {field.type}: {error}".splitlines()[0]) from None
+
+
+def _same(schema: pa.Schema, path: Path, table: Table) -> None:
+    if not schema.equals(table.schema):
+        wanted, got = set(map(str, table.schema)), set(map(str, schema))
+        raise TableError(
+            f"{path}: not a {table.name} table of this version: lacks {sorted(wanted - got)}, "
+            f"has {sorted(got - wanted)}; import the dataset or run `dvc repro` again"
+        )
+
+
+def _check(rows: pa.Table, path: Path, table: Table) -> None:
+    for field in table.schema:
+        if not field.nullable and rows[field.name].null_count:
+            raise TableError(f"{path}: {table.name}.{field.name} is empty in {rows[field.name].null_count} rows")
+    keys = rows.select(list(table.key)).group_by(list(table.key)).aggregate([([], "count_all")])
+    if keys.num_rows != rows.num_rows and table.name != "failures":
+        twice = keys.filter(pc.greater(keys["count_all"], 1)).slice(0, 1).to_pylist()[0]
+        twice.pop("count_all")
+        raise TableError(f"{path}: {table.name}: the key {twice} stands twice")

@@ -1,0 +1,309 @@
+"""Train the classifier: one loop, read top to bottom; killed at any moment, it continues to the same result."""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from camtraps import metrics, weights
+from camtraps.datasets import CropDataset, Pick, batches
+from camtraps.errors import CamtrapsError, InputError
+from camtraps.failures import Counts
+from camtraps.files import code_digest, digest, replacing, work_dir
+from camtraps.inference import logits
+from camtraps.models import FORMAT, ModelInfo, build, device, set_regularisation
+from camtraps.params import check_range
+from camtraps.progress import bar
+from camtraps.transforms import MEAN, STD, normalise
+
+CODE = tuple(f"camtraps.{name}" for name in ("training", "models", "datasets", "transforms", "weights", "images"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainParams:
+    """Section ``train`` of params.yaml."""
+
+    model: str
+    """efficientnet-b0 to b8, or a classifier of torchvision by name."""
+    image_size: int
+    """Side of the square view, in pixels."""
+    epochs: int
+    """At most so many passes over the training crops."""
+    batch_size: int
+    """Crops a step."""
+    learning_rate: float
+    """Highest learning rate of AdamW; a linear warm-up leads to it, a cosine away from it."""
+    weight_decay: float
+    """Of AdamW; not on biases and normalisation."""
+    warmup_epochs: int
+    """Epochs of the warm-up."""
+    label_smoothing: float
+    """Probability that the target gives to the other classes, 0 to 0.5; helps against wrong labels."""
+    label_weighted: bool
+    """Draw all labels equally often."""
+    weight_by_detection_conf: bool
+    """Draw crops in proportion to the confidence of their box; boxes of people count as 1."""
+    dropout: float
+    """Share of features, and of EfficientNet's residual branches, left out in a step; short runs do best without."""
+    batch_norm_momentum: float
+    """How fast batch normalisation's running statistics follow, 0 to 1."""
+    patience: int
+    """Stop after so many epochs without a better val macro recall."""
+    seed: int
+    """Of weights, order and views."""
+    num_workers: int
+    """Processes that decode crops; the result does not depend on it."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_range(self, image_size=(32, 2048), epochs=(1, None), batch_size=(2, None), learning_rate=(1e-9, 10.0))
+        check_range(self, weight_decay=(0.0, 10.0), warmup_epochs=(0, None), label_smoothing=(0.0, 0.5))
+        check_range(
+            self,
+            dropout=(0.0, 0.9),
+            batch_norm_momentum=(0.0001, 1.0),
+            patience=(1, None),
+            seed=(0, None),
+            num_workers=(0, 256),
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """The crops of one split with their class indices and the confidence of their boxes (NaN: a person's)."""
+
+    crops: CropDataset
+    labels: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned: the classes, in the order of the network's output, and the crops of train and val."""
+
+    classes: list[str]
+    train: Part
+    val: Part
+    num_crops: int
+    data: dict[str, str]
+
+    def counts(self) -> Counts:
+        """Count the crops: those of test are left out."""
+        used = len(self.train.labels) + len(self.val.labels)
+        return Counts(unit="crops", rows_in=self.num_crops, rows_out=used, skipped=self.num_crops - used, failed=0)
+
+
+@dataclass
+class State:
+    """All that the next epoch depends on, besides the data and the params."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    epoch: int
+    history: list[dict[str, float]]
+    best: dict[str, torch.Tensor]
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The network with the weights of its best epoch, its temperature, and the scores of every epoch."""
+
+    network: nn.Module
+    temperature: float
+    best_epoch: int
+    history: list[dict[str, float]]
+
+
+def prepare(crops: pd.DataFrame, assigned: pd.DataFrame, params: TrainParams, folder: Path) -> Task:
+    """Put together what is to be learned.
+
+    Args:
+        crops: rows of the crops table.
+        assigned: rows of the assigned table; crops that it does not name are not used.
+        params: section ``train``.
+        folder: where the shards are.
+
+    Raises:
+        InputError: a label has no crop in train, or val has no crop.
+    """
+    rows = crops.merge(assigned[["image", "box", "split"]], on=["image", "box"], validate="1:1")
+    classes = sorted(rows["label"].unique())
+    lacking = sorted(set(classes) - set(rows.loc[rows["split"] == "train", "label"]))
+    if lacking or not (rows["split"] == "val").any():
+        what = f"label {', '.join(lacking)} has no crop in train" if lacking else "val has no crop"
+        raise InputError(f"data/splits: {what}; raise split.min_locations or change split.seed")
+    index = {name: at for at, name in enumerate(classes)}
+    parts = {name: _part(rows[rows["split"] == name], index, folder, params.image_size) for name in ("train", "val")}
+    columns = ["image", "box", "label", "shard", "offset", "length", "split"]
+    data = {"crops": digest(rows.sort_values(["image", "box"])[columns].to_csv(index=False))}
+    return Task(classes, parts["train"], parts["val"], len(rows), data)
+
+
+def train(task: Task, params: TrainParams, log: Callable[[dict[str, float]], None]) -> Trained:
+    """Train on the crops of train, choose the epoch by those of val.
+
+    The best epoch is the one with the highest macro recall on val: every species counts the same, however common.
+
+    Args:
+        task: from `prepare`.
+        params: section ``train``.
+        log: called with the scores of each epoch, also of those that an earlier, killed run has made.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    checkpoint = work_dir("train") / f"{_fingerprint(task, params)}.pt"
+    state = _resume(checkpoint, _start(len(task.classes), params))
+    for scores in state.history:
+        log(scores)
+    num = len(task.train.labels)
+    with bar("train", params.epochs * num, "crops", initial=state.epoch * num) as progress:
+        while state.epoch < params.epochs and state.epoch - max(state.best_epoch, 0) <= params.patience:
+            loss = _train_epoch(state, task.train, params, progress)
+            scores = {"epoch": state.epoch, "train_loss": loss, **_validate(state.network, task.val, params)}
+            _advance(state, scores)
+            _save_checkpoint(checkpoint, state)
+            log(scores)
+            progress.set_postfix(loss=loss, val_macro_recall=scores["val_macro_recall"])
+    state.network.load_state_dict(state.best)
+    found = logits(state.network, task.val.crops, params.batch_size, params.num_workers)
+    temperature = metrics.fit_temperature(task.val.labels, found)
+    return Trained(state.network, temperature, state.best_epoch, state.history)
+
+
+def describe(
+    task: Task, trained: Trained, params: TrainParams, taxa: dict[str, Any], rule: dict[str, Any]
+) -> ModelInfo:
+    """Write down what a trained classifier must know of itself.
+
+    Args:
+        task: what it learned.
+        trained: the result.
+        params: section ``train``.
+        taxa: the taxa and dataset labels of each label (data/queried/labels.json).
+        rule: how its crops were cut (data/crops/rule.json).
+    """
+    return ModelInfo(
+        format=FORMAT,
+        architecture=params.model,
+        classes=task.classes,
+        taxa={name: taxa[name] for name in task.classes},
+        image_size=params.image_size,
+        mean=list(MEAN),
+        std=list(STD),
+        crop=rule,
+        temperature=trained.temperature,
+        params=_essential(params),
+        data=task.data,
+        best_epoch=trained.best_epoch,
+    )
+
+
+def learning_rate(step: int, steps_per_epoch: int, params: TrainParams) -> float:
+    """Give the learning rate of a step: linear warm-up, then a half cosine down to a hundredth."""
+    warmup, total = params.warmup_epochs * steps_per_epoch, params.epochs * steps_per_epoch
+    if step < warmup:
+        return params.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, total - warmup)
+    return params.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def crop_weights(part: Part, params: TrainParams) -> NDArray[np.float64]:
+    """Give each training crop's weight in the draw."""
+    chosen = weights.by_confidence(part.confidence) if params.weight_by_detection_conf else np.ones(len(part.labels))
+    return weights.by_label(chosen, part.labels) if params.label_weighted else chosen
+
+
+def _part(rows: pd.DataFrame, index: dict[str, int], folder: Path, size: int) -> Part:
+    labels = rows["label"].map(index).to_numpy(np.int64)
+    return Part(CropDataset(rows, labels, folder, size), labels, rows["confidence"].to_numpy(np.float64))
+
+
+def _essential(params: TrainParams) -> dict[str, Any]:
+    """Leave out what changes the speed only."""
+    return {name: value for name, value in asdict(params).items() if name != "num_workers"}
+
+
+def _fingerprint(task: Task, params: TrainParams) -> str:
+    return digest(json.dumps([_essential(params), task.data, task.classes]), code_digest(CODE))
+
+
+def _start(num_classes: int, params: TrainParams) -> State:
+    torch.manual_seed(params.seed)
+    network = build(params.model, num_classes, params.image_size)
+    set_regularisation(network, params.dropout, params.batch_norm_momentum)
+    network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    decayed = [value for value in network.parameters() if value.ndim > 1]
+    plain = [value for value in network.parameters() if value.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": params.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=params.learning_rate)
+    return State(network, optimizer, epoch=0, history=[], best={}, best_epoch=-1)
+
+
+def _advance(state: State, scores: dict[str, float]) -> None:
+    if state.best_epoch < 0 or scores["val_macro_recall"] > state.history[state.best_epoch]["val_macro_recall"]:
+        state.best_epoch = state.epoch
+        state.best = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
+    state.history.append(scores)
+    state.epoch += 1
+
+
+def _train_epoch(state: State, part: Part, params: TrainParams, progress: "tqdm[Any]") -> float:
+    where = device()
+    state.network.train()
+    # Dropout draws from torch's own generator: seeding it an epoch makes a resumed run equal to a whole one.
+    torch.manual_seed(params.seed * 1_000_003 + state.epoch)
+    rows = weights.draw(crop_weights(part, params), (params.seed, state.epoch))
+    # A last batch of one crop has no batch statistics.
+    rows = rows[: len(rows) - 1] if len(rows) % params.batch_size == 1 else rows
+    picks = [Pick(int(row), (params.seed, state.epoch, at)) for at, row in enumerate(rows)]
+    steps = math.ceil(len(picks) / params.batch_size)
+    total, step = 0.0, state.epoch * steps
+    for batch in batches(part.crops, picks, params.batch_size, params.num_workers):
+        for group in state.optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, params)
+        views = normalise(batch.views.to(where, non_blocking=True)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
+            predicted = state.network(views)  # (batch, classes) logits
+        targets = batch.labels.to(where, non_blocking=True)
+        loss = functional.cross_entropy(predicted.float(), targets, label_smoothing=params.label_smoothing)
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        state.optimizer.step()
+        total, step = total + loss.item() * len(targets), step + 1
+        progress.update(len(targets))
+    if not math.isfinite(total):
+        raise CamtrapsError(f"params.yaml: train.learning_rate: the loss became {total}; try a tenth of it")
+    return round(total / len(picks), 6)
+
+
+def _validate(network: nn.Module, part: Part, params: TrainParams) -> dict[str, float]:
+    found = metrics.calibrated(logits(network, part.crops, params.batch_size, params.num_workers), 1.0)
+    table = metrics.scores(part.labels, found, np.zeros(len(part.labels)), majority=0)
+    return {"val_log_loss": table["log_loss"], "val_top1": table["top1"], "val_macro_recall": table["macro_recall"]}
+
+
+def _save_checkpoint(path: Path, state: State) -> None:
+    content = vars(state) | {"network": state.network.state_dict(), "optimizer": state.optimizer.state_dict()}
+    with replacing(path) as part:
+        torch.save(content, part)
+
+
+def _resume(path: Path, state: State) -> State:
+    if not path.exists():
+        return state
+    content = torch.load(path, map_location=device(), weights_only=True)
+    state.network.load_state_dict(content.pop("network"))
+    state.optimizer.load_state_dict(content.pop("optimizer"))
+    return State(state.network, state.optimizer, **content)

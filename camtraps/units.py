@@ -1,0 +1,130 @@
+"""Work in units: each unit's result is a folder named by the fingerprint of all it was made from, made once.
+
+A unit is a fixed set of photos. Results lie in the work folder, written aside and renamed, so that a killed run
+continues with the units that are missing; the caller publishes them into a stage's output.
+"""
+
+import ctypes
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from camtraps.errors import CamtrapsError
+from camtraps.files import remove, replacing
+
+KEEP_SECONDS = 30 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work.
+
+    ``fingerprint`` is the hash of rows, parameters and code; ``payload`` is what the function gets; ``size`` counts
+    photos, for the progress bar.
+    """
+
+    fingerprint: str
+    payload: Any
+    size: int
+
+
+def run(units: Sequence[Unit], function: Callable[[Any, Path], None], folder: Path, label: str) -> list[Path]:
+    """Bring every unit's result about and give the result folders in the order of the units.
+
+    Args:
+        units: the work.
+        function: called as ``function(payload, new_folder)`` in a worker process; writes its files into the folder.
+        folder: the work folder of this kind of work (`files.work_dir`).
+        label: what the progress bar says.
+
+    Raises:
+        CamtrapsError: a worker process was killed; finished units are kept for the next run.
+    """
+    results = [folder / unit.fingerprint for unit in units]
+    _prune(folder, {result.name for result in results})
+    missing = [(unit, result) for unit, result in zip(units, results, strict=True) if not result.is_dir()]
+    done = sum(unit.size for unit in units) - sum(unit.size for unit, _ in missing)
+    with tqdm(total=sum(unit.size for unit in units), initial=done, desc=label, unit=" photos", mininterval=1) as bar:
+        if num_workers() == 1 or len(missing) < 2:
+            for unit, result in missing:
+                _make(function, unit.payload, result)
+                bar.update(unit.size)
+        else:
+            _run_pool(missing, function, bar)
+    for result in results:
+        os.utime(result)
+    return results
+
+
+def num_workers() -> int:
+    """Count the worker processes to use: ``$CAMTRAPS_WORKERS``, else one a core that this process may use."""
+    given = os.environ.get("CAMTRAPS_WORKERS", "")
+    if given and not (given.isdigit() and int(given) > 0):
+        raise CamtrapsError(f"CAMTRAPS_WORKERS: expected a whole number above 0, got {given!r}")
+    return int(given) if given else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent ends; elsewhere nothing happens.
+
+    Killing only ``dvc`` would otherwise leave a stage writing into the outputs of the next run.
+    """
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL
+        if os.getppid() != parent:
+            sys.exit(1)
+
+
+def _run_pool(missing: list[tuple[Unit, Path]], function: Callable[[Any, Path], None], bar: Any) -> None:
+    context = get_context("spawn")  # a forked DuckDB, Arrow or torch thread pool may hang
+    with ProcessPoolExecutor(num_workers(), mp_context=context, initializer=_start_worker) as pool:
+        waiting: dict[Future[None], Unit] = {}
+        try:
+            for unit, result in missing:
+                waiting[pool.submit(_make, function, unit.payload, result)] = unit
+            while waiting:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    bar.update(waiting.pop(future).size)
+        except BrokenProcessPool:
+            raise CamtrapsError(
+                "a worker process was killed (out of memory?); what is finished is kept: run again, "
+                "with CAMTRAPS_WORKERS=1 if memory is short"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    die_with_parent()
+    if sys.platform == "linux" and "glibc" in str(os.confstr("CS_GNU_LIBC_VERSION")):
+        # Keep large buffers instead of giving each decoded photo back to the kernel. Both calls are needed: one alone
+        # switches glibc's own adaption off.
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+
+
+def _make(function: Callable[[Any, Path], None], payload: Any, result: Path) -> None:
+    with replacing(result) as part:
+        remove(part)  # of a killed process that had the same number, as in containers
+        part.mkdir()
+        function(payload, part)
+
+
+def _prune(folder: Path, wanted: set[str]) -> None:
+    oldest = time.time() - KEEP_SECONDS
+    for entry in folder.iterdir():
+        if entry.name not in wanted and entry.stat().st_mtime < oldest:
+            shutil.rmtree(entry) if entry.is_dir() else remove(entry)

@@ -1,0 +1,28 @@
+"""merge: detections and predictions -> one MegaDetector JSON for Timelapse."""
+
+from camtraps import layout, tables
+from camtraps.failures import Counts, close, rows
+from camtraps.files import read_json, write_json
+from camtraps.merge import MergeParams, merge
+from camtraps.params import load
+from camtraps.schema import DETECTIONS, FAILURES, PREDICTIONS, QUERIED
+from stages._run import run
+
+
+def main() -> Counts:
+    """Run the stage."""
+    params, out = load(MergeParams, "merge"), layout.RESULTS
+    queried = tables.read(layout.QUERIED / "queried.parquet", QUERIED)
+    detections = tables.read(layout.DETECTIONS / "detections.parquet", DETECTIONS)
+    left_out = tables.read(layout.DETECTIONS / "failures.parquet", FAILURES).query("kind == 'failed'")
+    predictions = tables.read(layout.PREDICTIONS / "predictions.parquet", PREDICTIONS)
+    failed = dict(zip(left_out["image"], left_out["reason"], strict=True))
+    classes = read_json(layout.PREDICTIONS / "classes.json")
+    document = merge(queried, detections, failed, predictions, classes, params)
+    write_json(out / "megadetector.json", document)
+    counts = Counts(unit="photos", rows_in=len(queried), rows_out=len(document["images"]), skipped=0, failed=0)
+    return close(out, counts, rows("merge", "skipped", []), 1.0)
+
+
+if __name__ == "__main__":
+    run("merge", main)

@@ -1,0 +1,135 @@
+"""The whole pipeline under DVC on a tiny drawn collection."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import Clone
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+TINY = {
+    "demo": {"photos": 130},
+    # Two spoilt photos are a larger share of 130 than of a real collection.
+    "detect": {"max_failed": 0.05},
+    "crop": {"max_failed": 0.05},
+    "train": {"image_size": 32, "epochs": 2, "batch_size": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    clone = Clone(tmp_path_factory.mktemp("pipeline"))
+    clone.set_params(**TINY)
+    clone.commit()
+    clone.printed = clone.run("dvc", "repro")
+    return clone
+
+
+def outputs(clone: Clone) -> dict[str, str]:
+    """Give the hash of every file below the outputs of dvc.yaml."""
+    stages = yaml.safe_load((clone.path / "dvc.yaml").read_text())["stages"]
+    roots = [out if isinstance(out, str) else next(iter(out)) for stage in stages.values() for out in stage["outs"]]
+    roots += ["data/demo/images", "data/demo/catalog", "data/demo/source", "data/demo/detections"]
+    files = [path for root in roots for path in (clone.path / root).rglob("*") if path.is_file()]
+    return {str(path.relative_to(clone.path)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+
+
+def counts(clone: Clone, stage: str) -> dict:
+    return json.loads((clone.path / f"metrics/{stage}.json").read_text())
+
+
+def test_a_second_repro_runs_no_stage(clone):
+    assert "Running stage" in clone.printed
+    printed = clone.run("dvc", "repro")
+    assert "Running stage" not in printed
+    assert "Data and pipelines are up to date." in clone.run("dvc", "status")
+
+
+def test_every_stage_prints_one_summary_line(clone):
+    names = [*yaml.safe_load((clone.path / "dvc.yaml").read_text())["stages"], "demo"]
+    for name in names:
+        lines = [line for line in clone.printed.splitlines() if line.startswith(f"{name}: ") and " in, " in line]
+        assert len(lines) == 1, name
+
+
+@pytest.mark.parametrize("stage", ["query", "detect", "crop", "split", "train", "merge", "mislabel"])
+def test_the_counts_of_a_stage_add_up(clone, stage):
+    count = counts(clone, stage)
+    assert count["rows_in"] == count["rows_out"] + count["skipped"] + count["failed"] > 0
+
+
+def test_each_stage_takes_in_what_the_one_before_gave(clone):
+    assert counts(clone, "query")["rows_in"] == 130
+    assert counts(clone, "detect")["rows_in"] == counts(clone, "query")["rows_out"]
+    assert counts(clone, "split")["rows_in"] == counts(clone, "crop")["rows_out"]
+    assert counts(clone, "merge")["rows_in"] == counts(clone, "query")["rows_out"]
+
+
+def test_the_spoilt_photos_are_listed_as_failed_with_their_reason(clone):
+    reasons = counts(clone, "detect")["reasons"]["failed"] | counts(clone, "crop")["reasons"]["failed"]
+    assert "photo is an empty file" in reasons
+    assert any("truncated" in reason for reason in reasons)
+
+
+def test_every_photo_of_the_json_is_a_queried_one(clone):
+    document = json.loads((clone.path / "data/results/megadetector.json").read_text())
+    queried = pd.read_parquet(clone.path / "data/queried/queried.parquet")
+    assert [image["file"] for image in document["images"]] == sorted(queried["image"])
+    assert document["info"]["format_version"] == "1.6"
+    classified = [box for image in document["images"] for box in image["detections"] or [] if "classifications" in box]
+    assert len(classified) == counts(clone, "split")["rows_out"]
+
+
+def test_all_three_sources_of_boxes_are_used(clone):
+    assert set(counts(clone, "detect")["photos_by_source"]) == {"human", "md_v5a.0.0.pt", "motion"}
+
+
+def test_the_metrics_contract_holds(clone):
+    names = ["crops", "locations", "top1", "top3", "macro_recall", "macro_f1", "macro_ap", "log_loss", "ece"]
+    names += ["top1_majority", "top1_low", "top1_high"]
+    scores = counts(clone, "evaluate")
+    assert list(scores) == ["train", "val", "test"]
+    for split in scores.values():
+        assert set(names) <= set(split)
+        assert split["top1_low"] <= split["top1"] <= split["top1_high"]
+    header = (clone.path / "metrics/per_class.csv").read_text().splitlines()[0]
+    assert header == "split,label,support,precision,recall,f1,ap"
+
+
+def test_dvc_shows_the_metrics(clone):
+    shown = json.loads(clone.run("dvc", "metrics", "show", "metrics/evaluate.json", "--json"))
+    assert "test" in shown[""]["data"]["metrics/evaluate.json"]["data"]
+
+
+def test_an_experiment_with_a_small_learning_rate_runs_train_again_but_not_crop(clone):
+    printed = clone.run("dvc", "exp", "run", "-S", "train.learning_rate=1e-5")
+    assert "Running stage 'train'" in printed
+    assert "Running stage 'crop'" not in printed
+    assert "learning_rate: 1e-05" in (clone.path / "params.yaml").read_text()
+    clone.git("checkout", "HEAD", "params.yaml")
+    clone.run("dvc", "repro")
+
+
+def test_forced_again_with_other_worker_numbers_all_bytes_are_the_same(clone):
+    before = outputs(clone)
+    clone.set_params(train={"num_workers": 0})
+    clone.run("dvc", "repro", "--force", CAMTRAPS_WORK=str(clone.work) + "2", CAMTRAPS_WORKERS="1")
+    after = outputs(clone)
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] != after[name]} == set()
+
+
+def test_a_wrong_parameter_is_one_clear_line_and_leaves_the_outputs(clone):
+    clone.set_params(split={"val_fraction": 5})
+    done = clone.attempt("dvc", "repro", "split")
+    clone.git("checkout", "HEAD", "params.yaml")
+    assert "split: params.yaml: split.val_fraction: must be from 0.01 to 0.8, got 5.0" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_nothing_half_written_is_left(clone):
+    assert not list(Path(clone.path).rglob("*.part"))

@@ -1,0 +1,115 @@
+"""Units: made once, kept when a run is killed, made again when what they are made from changes."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from camtraps.errors import CamtrapsError
+from camtraps.units import KEEP_SECONDS, Unit, num_workers, run
+
+
+def write_letter(payload, folder):
+    (folder / "letter").write_text(payload["letter"])
+
+
+def write_or_die(payload, folder):
+    """End the process the hard way while a file tells to, but not before the other unit is finished."""
+    if payload["letter"] == "b" and Path(payload["trap"]).exists():
+        while not Path(payload["other"]).is_dir():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    write_letter(payload, folder)
+
+
+def fail_on_b(payload, folder):
+    write_letter(payload, folder)
+    if payload["letter"] == "b":
+        raise ZeroDivisionError
+
+
+def letters(text, **more):
+    return [Unit(f"print-{letter}", {"letter": letter} | more, 1) for letter in text]
+
+
+def content(folders):
+    return "".join((folder / "letter").read_text() for folder in folders)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "1")
+    (tmp_path / "units").mkdir()
+    return tmp_path / "units"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_results_come_in_the_order_of_the_units(folder, monkeypatch, workers):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", workers)
+    assert content(run(letters("cab"), write_letter, folder, "test")) == "cab"
+
+
+def test_a_finished_unit_is_not_made_again(folder):
+    made = []
+    run(letters("ab"), write_letter, folder, "test")
+    run(letters("abc"), lambda payload, part: made.append(payload["letter"]), folder, "test")
+    assert made == ["c"]
+
+
+def test_another_fingerprint_is_made_anew_beside_the_old_one(folder):
+    run([Unit("old", {"letter": "a"}, 1)], write_letter, folder, "test")
+    assert content(run([Unit("new", {"letter": "b"}, 1)], write_letter, folder, "test")) == "b"
+    assert (folder / "old/letter").read_text() == "a"
+
+
+def test_a_killed_worker_leaves_finished_units_and_the_next_run_continues(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
+    trap = tmp_path / "trap"
+    trap.touch()
+    units = letters("ab", trap=str(trap), other=str(folder / "print-a"))
+    with pytest.raises(CamtrapsError) as error:
+        run(units, write_or_die, folder, "test")
+    assert str(error.value) == (
+        "a worker process was killed (out of memory?); what is finished is kept: run again, "
+        "with CAMTRAPS_WORKERS=1 if memory is short"
+    )
+    finished = (folder / "print-a/letter").stat()
+    assert not (folder / "print-b").exists()
+    trap.unlink()
+    assert content(run(units, write_or_die, folder, "test")) == "ab"
+    assert (folder / "print-a/letter").stat().st_ino == finished.st_ino
+
+
+def test_an_error_of_the_function_leaves_no_half_unit(folder):
+    with pytest.raises(ZeroDivisionError):
+        run(letters("ab"), fail_on_b, folder, "test")
+    assert [path.name for path in folder.iterdir()] == ["print-a"]
+
+
+def test_what_a_killed_process_of_the_same_number_left_behind_is_in_nobodys_way(folder):
+    (folder / f".print-a.{os.getpid()}.part").mkdir()
+    assert content(run(letters("a"), write_letter, folder, "test")) == "a"
+
+
+def test_results_that_nobody_asked_for_in_a_month_are_removed(folder):
+    run(letters("abc"), write_letter, folder, "test")
+    long_ago = time.time() - KEEP_SECONDS - 60
+    for name in ("print-a", "print-b"):
+        os.utime(folder / name, (long_ago, long_ago))
+    run(letters("a"), write_letter, folder, "test")
+    assert sorted(path.name for path in folder.iterdir()) == ["print-a", "print-c"]
+
+
+def test_the_number_of_workers_can_be_given(monkeypatch):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "3")
+    assert num_workers() == 3
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5"])
+def test_a_senseless_number_of_workers_is_refused(monkeypatch, given):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", given)
+    with pytest.raises(CamtrapsError) as error:
+        num_workers()
+    assert str(error.value) == f"CAMTRAPS_WORKERS: expected a whole number above 0, got '{given}'"
