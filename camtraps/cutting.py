@@ -7,16 +7,17 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
+import PIL
 
 from camtraps import failures, shards
 from camtraps.crops import CropParams, rectangle, relative
 from camtraps.detections import HUMAN
-from camtraps.files import code_digest, digest, link_or_copy, read_json, work_dir, write_json
+from camtraps.files import code_digest, digest, link_or_copy, read_json, remove, work_dir, write_json
 from camtraps.images import cut, decode, encode
-from camtraps.storage import PhotoError, photo_uri, read_photo, stamp
+from camtraps.storage import PhotoError, is_local, photo_uri, read_photo, stamp
 from camtraps.units import Unit, run
 
-CODE = ("camtraps.cutting", "camtraps.crops", "camtraps.images", "camtraps.shards")
+CODE = ("camtraps.cutting", "camtraps.crops", "camtraps.images", "camtraps.shards", "camtraps.storage")
 # About 24 MB of crops a shard: large enough for fast transfer, small enough that eight uploads fit in memory.
 PHOTOS_PER_SHARD = 500
 
@@ -30,7 +31,7 @@ class Cut:
 
 
 def cut_all(boxes: pd.DataFrame, roots: dict[str, str], params: CropParams, output: Path) -> Cut:
-    """Cut the boxes into shards below ``output/shards``.
+    """Cut the boxes into shards below ``output/shards``, which is made anew.
 
     Args:
         boxes: from `crops.select`.
@@ -38,21 +39,26 @@ def cut_all(boxes: pd.DataFrame, roots: dict[str, str], params: CropParams, outp
         params: how to cut.
         output: folder to publish the shards in.
     """
-    code = code_digest(CODE)
+    # Pillow and Pillow-SIMD shrink to slightly different pixels.
+    code = digest(code_digest(CODE), PIL.__version__)
     names = _shard_names(boxes)
     groups = [(str(name), rows) for name, rows in boxes.groupby(names, sort=True)]
     units = [_unit(rows, roots, params, code) for _, rows in groups]
     folders = run(units, _cut_shard, work_dir("crops"), "crop")
+    # An old shard may be a hard link into the work folder: to write into it would change what is kept there.
+    remove(output / "shards")
     rows: list[dict[str, Any]] = []
     failed: list[tuple[str, int, str]] = []
     skipped: list[tuple[str, int, str]] = []
-    for (name, _), folder in zip(groups, folders, strict=True):
+    for (name, _), unit, folder in zip(groups, units, folders, strict=True):
         result = read_json(folder / "crops.json")
         rows += [{**row, "shard": name} for row in result["crops"]]
         failed += result["failed"]
         skipped += result["skipped"]
         if result["crops"]:
             link_or_copy(folder / "crops.zip", output / name)
+        if result["failed"] and not all(is_local(uri) for _, uri, _ in unit.payload["photos"]):
+            remove(folder)  # nothing would tell that a remote photo has come back: try again in the next run
     columns = ["image", "box", "dataset", "location", "sequence", "datetime", "label", "confidence", "detector"]
     places = ["image", "box", "shard", "offset", "length", "width", "height", "x", "y", "w", "h"]
     crops = boxes[columns].merge(pd.DataFrame(rows, columns=places), on=["image", "box"])

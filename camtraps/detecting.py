@@ -11,11 +11,13 @@ import pandas as pd
 from camtraps import failures
 from camtraps.detections import WITHOUT, DetectParams, Sources
 from camtraps.detectors import motion
-from camtraps.files import code_digest, digest, read_json, work_dir, write_json
-from camtraps.storage import photo_uri, stamp
+from camtraps.files import code_digest, digest, read_json, remove, work_dir, write_json
+from camtraps.storage import is_local, photo_uri, stamp
 from camtraps.units import Unit, run
 
-CODE = ("camtraps.detectors.motion", "camtraps.detecting", "camtraps.images", "camtraps.storage")
+CODE = tuple(
+    f"camtraps.{name}" for name in ("detectors.motion", "detectors.background", "detecting", "images", "storage")
+)
 
 
 def detect_motion(photos: pd.DataFrame, wanted: set[str], roots: dict[str, str]) -> dict[str, motion.Found]:
@@ -32,10 +34,15 @@ def detect_motion(photos: pd.DataFrame, wanted: set[str], roots: dict[str, str])
     code = code_digest(CODE)
     units = [_unit(rows, wanted, roots, code) for _, rows in photos.groupby(["dataset", "place"], sort=True)]
     found: dict[str, motion.Found] = {}
-    for folder in run(units, _detect_place, work_dir("motion"), "detect"):
-        for image, answer in read_json(folder / "found.json").items():
+    for unit, folder in zip(units, run(units, _detect_place, work_dir("motion"), "detect"), strict=True):
+        answers = read_json(folder / "found.json")
+        for image, answer in answers.items():
             boxes = [motion.Box(**box) for box in answer.pop("boxes")]
             found[image] = motion.Found(boxes=boxes, **answer)
+        if any(found[image].failed for image in answers) and not all(
+            is_local(uri) for _, uri, *_ in unit.payload["photos"]
+        ):
+            remove(folder)  # nothing would tell that a remote photo has come back: try again in the next run
     return found
 
 

@@ -6,6 +6,7 @@ import warnings
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from camtraps.errors import InputError
 from camtraps.storage import PhotoError
 
 # What detectors and people see: the EXIF orientation applied, three channels.
@@ -59,7 +60,14 @@ def encode(image: Image.Image, quality: int) -> bytes:
 
 
 def decode_crop(data: bytes, side: int) -> Image.Image:
-    """Decode a JPEG that we wrote ourselves, at 1/2, 1/4 or 1/8 where its shorter side stays at least ``side`` px."""
-    image = Image.open(io.BytesIO(data))
-    image.draft("RGB", (side, side))
-    return image.convert("RGB")
+    """Decode a JPEG that we wrote ourselves, at 1/2, 1/4 or 1/8 where its shorter side stays at least ``side`` px.
+
+    Raises:
+        InputError: the bytes are not the JPEG that was written.
+    """
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.draft("RGB", (side, side))
+        return image.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise InputError(f"data/crops: a crop is damaged; run `dvc checkout data/crops`: {error}") from None

@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from camtraps.datasets import CropDataset, batches, in_order
 from camtraps.models import ModelInfo, device
+from camtraps.progress import bar
 from camtraps.transforms import normalise
 from camtraps.units import num_workers
 
@@ -35,12 +35,12 @@ def logits(
     network.eval()
     where = next(network.parameters()).device
     parts = []
-    with torch.inference_mode(), tqdm(total=len(crops), desc=label, unit=" crops", disable=label is None) as bar:
+    with torch.inference_mode(), bar(label, len(crops), "crops") as progress:
         for batch in batches(crops, in_order(len(crops)), batch_size, num_workers):
             views = normalise(batch.views.to(where, non_blocking=True)).contiguous(memory_format=torch.channels_last)
             with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
                 parts.append(network(views).float().cpu().numpy())  # (batch, classes)
-            bar.update(len(batch.labels))
+            progress.update(len(batch.labels))
     return np.concatenate(parts).astype(np.float64)
 
 

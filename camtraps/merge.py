@@ -79,7 +79,7 @@ def _detection(row: Any, category: str) -> dict[str, Any]:
 
 
 def _classifications(probabilities: Any, label: int, params: MergeParams) -> list[list[Any]]:
-    order = probabilities.argsort(kind="stable")[::-1]
+    order = (-probabilities).argsort(kind="stable")
     found: list[list[Any]] = [
         [str(at), round(float(probabilities[at]), 4)] for at in order if probabilities[at] >= params.threshold
     ]

@@ -61,7 +61,7 @@ def build(architecture: str, num_classes: int, image_size: int) -> nn.Module:
     names = torchvision.models.list_models(module=torchvision.models)
     if architecture not in names:
         raise InputError(
-            f"params.yaml: train.model: no network {architecture!r}; choose {EFFICIENTNETS[0]} to "
+            f"no network is called {architecture!r} (train.model in params.yaml); choose {EFFICIENTNETS[0]} to "
             f"{EFFICIENTNETS[-1]}, or of torchvision {', '.join(names[:8])} ..."
         )
     return torchvision.models.get_model(architecture, weights=None, num_classes=num_classes)  # type: ignore[no-any-return]
@@ -109,7 +109,10 @@ def load(folder: Path) -> tuple[nn.Module, ModelInfo]:
     except FileNotFoundError:
         raise MissingError(f"{path}: not found; run `dvc pull {folder}`") from None
     except (SafetensorError, RuntimeError) as error:
-        raise InputError(f"{path}: does not fit {info.architecture}: {error}".splitlines()[0]) from None
+        why = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: damaged, or not of {info.architecture}; run `dvc checkout {folder}`: {why}"
+        ) from None
     return network.eval(), info
 
 

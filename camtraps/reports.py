@@ -32,7 +32,7 @@ body { font: 15px/1.45 system-ui, sans-serif; max-width: 1100px; margin: 2rem au
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, td.text { text-align: left; }
 .wide { overflow-x: auto; }
 .grid { display: flex; flex-wrap: wrap; gap: .6rem; }
 figure { margin: 0; width: 128px; font-size: .78rem; overflow-wrap: anywhere; }
@@ -54,7 +54,7 @@ def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
 def table(rows: pd.DataFrame) -> str:
     """Show a table; all texts are escaped, an empty number is a dash."""
     head = "".join(f"<th>{html.escape(str(column))}</th>" for column in rows.columns)
-    lines = ["<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows.to_numpy(object)]
+    lines = ["<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows.to_numpy(object)]
     return f'<div class="wide"><table><tr>{head}</tr>\n' + "\n".join(lines) + "</table></div>"
 
 
@@ -148,7 +148,7 @@ class Run:
 def compose(run: Run, reader: Reader, num_candidates: int) -> str:
     """Put the page of a run together."""
     first = run.candidates.head(num_candidates)
-    suspected = first.merge(run.crops.drop_duplicates("image").drop(columns="label"), on="image", how="left")
+    suspected = first.merge(run.crops.drop(columns="label"), on=["image", "box"])
     said = [f"{row.rank}. is labelled {row.label}, looks like {row.predicted}" for row in suspected.itertuples()]
     samples = sample_of_labels(run.crops)
     confusion = run.confusion[run.confusion["split"] == "test"]
@@ -170,8 +170,10 @@ def _commonest(reasons: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _cell(value: Any) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return "–"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int) else html.escape(str(value))
+    if isinstance(value, str):
+        return f'<td class="text">{html.escape(value)}</td>'
+    if value is None or pd.isna(value):
+        return "<td>–</td>"
+    if isinstance(value, int) or (value == int(value) and abs(value) > 1):
+        return f"<td>{int(value):,}</td>"
+    return f"<td>{value:.3f}</td>"

@@ -37,8 +37,8 @@ def rank(predictions: pd.DataFrame, classes: list[str], min_margin: float) -> Ra
     """Rank the photos of val and test by the evidence against their label.
 
     The margin of a crop is p(predicted) - p(labelled): above 0 the prediction differs from the label. A photo's
-    margin is the smallest of its crops', since one animal of the label is enough to make the label right. Ties and
-    saturated margins are ordered by the log ratio, which is the score.
+    margin is the smallest of its crops', since one animal of the label is enough to make the label right. Photos are
+    ordered by the log ratio, the score, which still tells saturated margins apart.
 
     Args:
         predictions: rows of the predictions table.
@@ -61,16 +61,19 @@ def rank(predictions: pd.DataFrame, classes: list[str], min_margin: float) -> Ra
             np.array(classes)[rival], others[crops, rival], predictions["label"], of_label, strict=True
         )
     ]
-    table = predictions[["image", "split", "label"]].assign(
+    table = predictions[["image", "box", "split", "label"]].assign(
         predicted=np.array(classes)[rival], margin=margin.round(6), score=score.round(6), evidence=evidence
     )
-    photos = table.sort_values(["score", "image"], kind="stable").drop_duplicates("image")
+    photos = table.sort_values(["margin", "score", "image"], kind="stable").drop_duplicates("image")
     judged = photos[photos["split"].isin(JUDGED)]
     listed = judged[judged["margin"] > max(min_margin, 0.0) - 1e-12].query("margin > 0")
     listed = listed.sort_values(["score", "image"], ascending=[False, True], kind="stable")
     unseen = photos[~photos["split"].isin(JUDGED)]["image"]
-    agreed = judged[~judged["image"].isin(listed["image"])]["image"]
+    rest = judged[~judged["image"].isin(listed["image"])]
     reasons = [(image, None, "split train: the network has seen its label") for image in unseen]
-    reasons += [(image, None, "prediction does not contradict the label") for image in agreed]
+    reasons += [
+        (image, None, "margin below mislabel.min_margin" if margin > 0 else "prediction does not contradict the label")
+        for image, margin in zip(rest["image"], rest["margin"], strict=True)
+    ]
     candidates = listed.assign(rank=np.arange(1, len(listed) + 1)).reset_index(drop=True)
     return Ranked(candidates, failures.rows("mislabel", "skipped", reasons), len(photos))

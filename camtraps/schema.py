@@ -144,12 +144,14 @@ PREDICTIONS = _table(
     ],
 )
 
+# ``box`` is the crop that speaks for the label most, and still against it.
 CANDIDATES = _table(
     "candidates",
     ("rank",),
     [
         ("rank", WHOLE),
         ("image", TEXT),
+        ("box", WHOLE),
         ("split", TEXT),
         ("label", TEXT),
         ("predicted", TEXT),

@@ -110,7 +110,9 @@ def assign(table: Counts, targets: Counts, orders: list[Choice]) -> Choice:
     present = table > 0
     shares = np.stack([table / table.sum(axis=0), present / present.sum(axis=0)], axis=1)
     task = _Task(shares, targets, present.sum(axis=0) >= len(targets))
-    tries = [_improve(_greedy(task, order), task) for order in orders]
+    # Locations with the largest share of some label are the hardest to place: the first try begins with them.
+    hardest = orders[0][np.argsort(-shares[orders[0], 0].max(axis=1).round(6), kind="stable")]
+    tries = [_improve(_greedy(task, order), task) for order in [hardest, *orders[1:]]]
     costs = [task.cost(task.sums(chosen), targets).sum() for chosen in tries]
     return tries[int(np.argmin(np.round(costs, 12)))]
 
@@ -134,7 +136,7 @@ def warnings_of(placed: Placed) -> list[str]:
     lines = sorted(set(placed.skipped["reason"]))
     for row in placed.balance.itertuples():
         if row.crops == 0:
-            lines.append(f"label {row.label} has no crop in {row.split}: it has too few locations to be in every split")
+            lines.append(f"label {row.label} has no crop in {row.split}: more locations of it would help")
     return lines
 
 
@@ -179,11 +181,9 @@ class _Task:
 
 
 def _greedy(task: _Task, order: Choice) -> Choice:
-    # Locations with the largest share of some label first: they are the hardest to place.
-    weight = task.shares[:, 0].max(axis=1).round(6)
     chosen = np.zeros(len(task.shares), np.int64)
     sums = task.sums(chosen) * 0
-    for at in order[np.argsort(-weight[order], kind="stable")]:
+    for at in order:
         wanted = task.targets[:, None, None]
         change = ((sums + task.shares[at] - wanted) ** 2 - (sums - wanted) ** 2).sum(axis=(1, 2))
         chosen[at] = int(np.argmin(change.round(12)))

@@ -64,6 +64,6 @@ def _read_remote(uri: str) -> bytes:
             data: bytes = file.read()
     except (OSError, ValueError, ImportError):
         raise
-    except Exception as error:  # noqa: BLE001  # each back end has a tree of errors of its own (aiohttp, botocore, azure)
+    except Exception as error:  # each back end has a tree of errors of its own (aiohttp, botocore, azure)
         raise OSError(str(error)) from error
     return data

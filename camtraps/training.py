@@ -26,8 +26,10 @@ from camtraps.models import FORMAT, ModelInfo, build, device, set_regularisation
 from camtraps.params import check_range
 from camtraps.progress import bar
 from camtraps.transforms import MEAN, STD, normalise
+from camtraps.units import prune
 
-CODE = tuple(f"camtraps.{name}" for name in ("training", "models", "datasets", "transforms", "weights", "images"))
+MODULES = ("training", "models", "datasets", "transforms", "weights", "metrics", "inference", "images", "shards")
+CODE = tuple(f"camtraps.{name}" for name in MODULES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,6 +166,7 @@ def train(task: Task, params: TrainParams, log: Callable[[dict[str, float]], Non
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     torch.use_deterministic_algorithms(True, warn_only=True)
     checkpoint = work_dir("train") / f"{_fingerprint(task, params)}.pt"
+    prune(checkpoint.parent, {checkpoint.name})
     state = _resume(checkpoint, _start(len(task.classes), params))
     for scores in state.history:
         log(scores)
@@ -175,7 +178,7 @@ def train(task: Task, params: TrainParams, log: Callable[[dict[str, float]], Non
             _advance(state, scores)
             _save_checkpoint(checkpoint, state)
             log(scores)
-            progress.set_postfix(loss=loss, val_macro_recall=scores["val_macro_recall"])
+            progress.set_postfix(loss=loss, val_macro_recall=scores["val_macro_recall"], refresh=False)
     state.network.load_state_dict(state.best)
     found = logits(state.network, task.val.crops, params.batch_size, params.num_workers)
     temperature = metrics.fit_temperature(task.val.labels, found)

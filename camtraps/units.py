@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from camtraps.errors import CamtrapsError
 from camtraps.files import remove, replacing
+from camtraps.progress import bar
 
 KEEP_SECONDS = 30 * 24 * 3600
 
@@ -51,16 +52,16 @@ def run(units: Sequence[Unit], function: Callable[[Any, Path], None], folder: Pa
         CamtrapsError: a worker process was killed; finished units are kept for the next run.
     """
     results = [folder / unit.fingerprint for unit in units]
-    _prune(folder, {result.name for result in results})
+    prune(folder, {result.name for result in results})
     missing = [(unit, result) for unit, result in zip(units, results, strict=True) if not result.is_dir()]
     done = sum(unit.size for unit in units) - sum(unit.size for unit, _ in missing)
-    with tqdm(total=sum(unit.size for unit in units), initial=done, desc=label, unit=" photos", mininterval=1) as bar:
+    with bar(label, sum(unit.size for unit in units), "photos", initial=done) as progress:
         if num_workers() == 1 or len(missing) < 2:
             for unit, result in missing:
                 _make(function, unit.payload, result)
-                bar.update(unit.size)
+                progress.update(unit.size)
         else:
-            _run_pool(missing, function, bar)
+            _run_pool(missing, function, progress)
     for result in results:
         os.utime(result)
     return results
@@ -86,7 +87,7 @@ def die_with_parent() -> None:
             sys.exit(1)
 
 
-def _run_pool(missing: list[tuple[Unit, Path]], function: Callable[[Any, Path], None], bar: Any) -> None:
+def _run_pool(missing: list[tuple[Unit, Path]], function: Callable[[Any, Path], None], progress: "tqdm[Any]") -> None:
     context = get_context("spawn")  # a forked DuckDB, Arrow or torch thread pool may hang
     with ProcessPoolExecutor(num_workers(), mp_context=context, initializer=_start_worker) as pool:
         waiting: dict[Future[None], Unit] = {}
@@ -96,7 +97,7 @@ def _run_pool(missing: list[tuple[Unit, Path]], function: Callable[[Any, Path], 
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     future.result()
-                    bar.update(waiting.pop(future).size)
+                    progress.update(waiting.pop(future).size)
         except BrokenProcessPool:
             raise CamtrapsError(
                 "a worker process was killed (out of memory?); what is finished is kept: run again, "
@@ -123,7 +124,8 @@ def _make(function: Callable[[Any, Path], None], payload: Any, result: Path) -> 
         function(payload, part)
 
 
-def _prune(folder: Path, wanted: set[str]) -> None:
+def prune(folder: Path, wanted: set[str]) -> None:
+    """Remove what has not been used for 30 days from a work folder, except the names that are wanted."""
     oldest = time.time() - KEEP_SECONDS
     for entry in folder.iterdir():
         if entry.name not in wanted and entry.stat().st_mtime < oldest:

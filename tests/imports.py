@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # These can only refuse or report, never change a result, so no stage depends on them.
-REFUSERS = {"camtraps/__init__.py", "camtraps/errors.py", "camtraps/params.py", "stages/__init__.py", "stages/_run.py"}
+REFUSERS = {f"camtraps/{name}.py" for name in ("__init__", "errors", "params", "progress")}
+REFUSERS |= {"stages/__init__.py", "stages/_run.py"}
 
 
 def imported(path: Path) -> set[str]:

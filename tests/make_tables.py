@@ -1,11 +1,17 @@
-"""Rows of the tables that cross a stage, written down in a test: what it does not say is filled in."""
+"""Rows of the tables that cross a stage, written down in a test: what it does not say is filled in. And tiny crops."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from PIL import Image
 
-from camtraps.schema import Table
+from camtraps import shards
+from camtraps.images import encode
+from camtraps.schema import CROPS, Table
 
 FILLED = {"string": "-", "double": 0.25, "int32": 0, "int64": 0, "bool": False}
 
@@ -30,3 +36,25 @@ def _fill(table: Table, given: dict[str, Any]) -> dict[str, Any]:
     if "file" in row and "image" in given:
         row["dataset"], row["file"] = given["image"].split("/", 1)
     return row
+
+
+COLOURS = {"blue": (30, 40, 220), "green": (30, 200, 40), "red": (220, 40, 30)}
+
+
+def colour_crops(folder: Path, labels: Sequence[str], size: tuple[int, int] = (40, 40)) -> pd.DataFrame:
+    """Draw one crop for each label, in about the colour of its name, packed in one shard; give rows of the crops table.
+
+    Crops that follow each other in the table do not in the shard.
+    """
+    generator = np.random.default_rng(0)
+    members, given = [], []
+    for at, label in enumerate(labels):
+        pixels = generator.integers(-20, 20, (size[1], size[0], 3)) + COLOURS.get(label, (120, 120, 120))
+        members.append((f"{at % 3}/{at:03}.jpg", encode(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)), 92)))
+        given.append({"image": f"d/{at:03}.jpg", "dataset": "d", "label": label, "shard": "shards/s.zip"})
+    (folder / "shards").mkdir(parents=True, exist_ok=True)
+    order = sorted(range(len(members)), key=lambda at: members[at][0])
+    places = shards.write(folder / "shards/s.zip", [members[at] for at in order])
+    for at, (offset, length) in zip(order, places, strict=True):
+        given[at] |= {"offset": offset, "length": length, "width": size[0], "height": size[1]}
+    return rows(CROPS, *given)

@@ -30,7 +30,8 @@ LAYERS = [
     ["inference"],
     ["training", "evaluation", "merge", "reports"],
     ["demo"],
-    ["doctor", "cli"],
+    ["doctor"],
+    ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
 PACKAGES = {"camtraps", "camtraps.formats", "camtraps.detectors"}

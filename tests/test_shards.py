@@ -9,7 +9,11 @@ from camtraps import shards
 from camtraps.errors import MissingError
 from camtraps.shards import Reader, write
 
-MEMBERS = [("d/a.jpg___crop00.jpg", b"first"), ("d/b.jpg___crop00.jpg", b""), ("d/f\xfcchs.jpg___crop01.jpg", b"x" * 900)]
+MEMBERS = [
+    ("d/a.jpg___crop00.jpg", b"first"),
+    ("d/b.jpg___crop00.jpg", b""),
+    ("d/f\xfcchs.jpg___crop01.jpg", b"x" * 900),
+]
 
 
 def test_the_same_members_give_the_same_bytes(tmp_path):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from camtraps.demo import drawing, plan
 from camtraps.demo.drawing import Box
@@ -18,6 +17,7 @@ from camtraps.demo.plan import DemoParams, Photo
 from camtraps.demo.scenes import HEIGHT, WIDTH
 from camtraps.demo.species import SHARES, label
 from camtraps.files import remove, write_json, write_text
+from camtraps.progress import bar
 from camtraps.units import die_with_parent, num_workers
 
 CATEGORIES = ("empty", *SHARES, "person", "vehicle")
@@ -53,10 +53,10 @@ def draw_all(photos: Sequence[Photo], seed: int, folder: Path) -> dict[int, tupl
     # A process draws all photos of a place, so that it draws the place once.
     works = [(list(group), seed, folder) for _, group in groupby(photos, lambda photo: (photo.dataset, photo.scene))]
     boxes: dict[int, tuple[Box, ...]] = {}
-    with tqdm(total=len(photos), desc="demo", unit=" photos", mininterval=1) as bar:
+    with bar("demo", len(photos), "photos") as progress:
         for drawn in _mapped(works):
             boxes.update(drawn)
-            bar.update(len(drawn))
+            progress.update(len(drawn))
     return boxes
 
 

@@ -1,0 +1,321 @@
+"""Cutting: the right pixels, every box accounted for, only what changed cut again."""
+
+import hashlib
+import io
+import os
+import zipfile
+
+import fsspec
+import numpy as np
+import pytest
+from imports import REFUSERS, ROOT, closure
+from make_tables import rows
+from PIL import Image
+
+from camtraps import cutting, tables
+from camtraps.crops import CropParams, select
+from camtraps.cutting import cut_all
+from camtraps.schema import CROPS, DETECTIONS, QUERIED
+from camtraps.shards import Reader
+
+PARAMS = {"threshold": 0.3, "square": True, "margin": 1.0, "min_side": 4, "max_side": 512, "quality": 92}
+GREY, RED = (90, 90, 90), (230, 20, 20)
+BOX = {"x": 0.6, "y": 0.2, "w": 0.2, "h": 0.3}  # of 160 x 120: 96..128, 24..60; as a square 94..130
+
+
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "1")
+
+
+def params(**changes):
+    return CropParams(**PARAMS | {"max_failed": 0.0} | changes)
+
+
+def photo(path, size=(160, 120), patch=(94, 24, 130, 60), colour=RED):
+    """Draw a grey photo with a coloured patch."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", size, GREY)
+    image.paste(colour, patch)
+    image.save(path, quality=95)
+    return image
+
+
+def boxes_of(*photos):
+    """Make one box of each (file, location, more columns of the detection)."""
+    queried = {file: {"image": f"d/{file}", "location": place, "label": "fox"} for file, place, _ in photos}
+    found = [{"image": f"d/{file}", "category": "animal", "detector": "human"} | BOX | more for file, _, more in photos]
+    return select(rows(QUERIED, *queried.values()), rows(DETECTIONS, *found), 0.3).boxes
+
+
+def cut_photos(folder, *photos, output="out", **changes):
+    """Cut the photos of a folder."""
+    return cut_all(boxes_of(*photos), {"d": str(folder / "photos")}, params(**changes), folder / output)
+
+
+def pixels(folder, row):
+    data = Reader(folder / "out").read(row["shard"], row["offset"], row["length"])
+    return np.asarray(Image.open(io.BytesIO(data)), float)
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*.zip"))
+    }
+
+
+@pytest.fixture
+def cut_units(monkeypatch):
+    """List the photos of each unit that is really cut."""
+    done, cut_shard = [], cutting._cut_shard
+
+    def counted(payload, folder):
+        done.append([image for image, *_ in payload["photos"]])
+        cut_shard(payload, folder)
+
+    monkeypatch.setattr(cutting, "_cut_shard", counted)
+    return done
+
+
+def test_a_crop_shows_its_box(tmp_path):
+    photo(tmp_path / "photos/a.jpg")
+    (row,) = cut_photos(tmp_path, ("a.jpg", "1", {})).crops.to_dict("records")
+    assert (row["width"], row["height"]) == (36, 36)
+    assert (row["x"], row["y"], row["w"], row["h"]) == (94 / 160, 24 / 120, 36 / 160, 36 / 120)
+    assert abs(pixels(tmp_path, row)[4:-4, 4:-4] - RED).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("orientation", "stored_by"),
+    [
+        (3, Image.Transpose.ROTATE_180),
+        (6, Image.Transpose.ROTATE_90),
+        (8, Image.Transpose.ROTATE_270),
+        (2, Image.Transpose.FLIP_LEFT_RIGHT),
+    ],
+)
+def test_a_photo_that_its_exif_data_turns_is_cut_at_the_right_place(tmp_path, orientation, stored_by):
+    upright = photo(tmp_path / "photos/a.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright.transpose(stored_by).save(tmp_path / "photos/a.jpg", quality=95, exif=exif)
+    (row,) = cut_photos(tmp_path, ("a.jpg", "1", {})).crops.to_dict("records")
+    assert abs(pixels(tmp_path, row)[4:-4, 4:-4] - RED).max() < 12
+
+
+def test_where_no_square_fits_the_rest_is_black(tmp_path):
+    photo(tmp_path / "photos/a.jpg", size=(160, 80), patch=(0, 0, 160, 80))
+    wide = {"x": 0.0, "y": 0.4, "w": 1.0, "h": 0.1}
+    (row,) = cut_photos(tmp_path, ("a.jpg", "1", wide)).crops.to_dict("records")
+    found = pixels(tmp_path, row)
+    assert found.shape == (160, 160, 3)
+    assert found[:36].max() < 12
+    assert found[-36:].max() < 12
+    assert abs(found[44:-44] - RED).max() < 12
+    assert (row["x"], row["y"], row["w"], row["h"]) == (0.0, 0.0, 1.0, 1.0)
+
+
+def test_a_large_crop_is_stored_no_larger_than_asked(tmp_path):
+    photo(tmp_path / "photos/a.jpg", size=(400, 300), patch=(0, 0, 400, 300))
+    wide = {"x": 0.0, "y": 0.0, "w": 1.0, "h": 0.5}
+    (row,) = cut_photos(tmp_path, ("a.jpg", "1", wide), square=False, max_side=64).crops.to_dict("records")
+    assert (row["width"], row["height"]) == (64, 24)
+    assert pixels(tmp_path, row).shape == (24, 64, 3)
+
+
+def test_a_grey_photo_gives_a_colour_crop(tmp_path):
+    photo(tmp_path / "photos/a.jpg").convert("L").save(tmp_path / "photos/a.jpg")
+    (row,) = cut_photos(tmp_path, ("a.jpg", "1", {})).crops.to_dict("records")
+    assert pixels(tmp_path, row).shape == (36, 36, 3)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda data: None, "photo not found"),
+        (lambda data: b"", "photo is an empty file"),
+        (lambda data: b"no photo", "photo is not an image"),
+        (lambda data: data[: len(data) // 2], "photo cannot be decoded: "),
+    ],
+    ids=["absent", "empty", "text", "truncated"],
+)
+def test_a_photo_that_cannot_be_read_is_failed_and_the_rest_is_done(tmp_path, damage, reason):
+    for name in ("a.jpg", "b.jpg"):
+        photo(tmp_path / "photos" / name)
+    data = damage((tmp_path / "photos/a.jpg").read_bytes())
+    (tmp_path / "photos/a.jpg").unlink()
+    if data is not None:
+        (tmp_path / "photos/a.jpg").write_bytes(data)
+    result = cut_photos(tmp_path, ("a.jpg", "1", {}), ("a.jpg", "1", {"box": 1}), ("b.jpg", "1", {}))
+    assert result.crops["image"].tolist() == ["d/b.jpg"]
+    assert result.failures[["image", "box", "kind"]].to_numpy(object).tolist() == [
+        ["d/a.jpg", 0, "failed"],
+        ["d/a.jpg", 1, "failed"],
+    ]
+    assert result.failures["reason"].str.startswith(reason).all()
+
+
+def test_where_no_photo_can_be_read_there_is_no_shard(tmp_path):
+    result = cut_photos(tmp_path, ("a.jpg", "1", {}))
+    assert (len(result.crops), len(result.failures)) == (0, 1)
+    assert digests(tmp_path / "out") == {}
+
+
+def test_a_box_smaller_than_asked_is_skipped(tmp_path):
+    photo(tmp_path / "photos/a.jpg", size=(1000, 800))
+    tiny = {"x": 0.5, "y": 0.5, "w": 0.0011, "h": 0.002}
+    result = cut_photos(tmp_path, ("a.jpg", "1", tiny), ("a.jpg", "1", {"box": 1}))
+    assert result.crops["box"].tolist() == [1]
+    assert result.failures[["box", "kind", "reason"]].to_numpy(object).tolist() == [
+        [0, "skipped", "box smaller than crop.min_side"]
+    ]
+
+
+def test_no_boxes_give_no_crops(tmp_path):
+    result = cut_photos(tmp_path)
+    assert (len(result.crops), len(result.failures)) == (0, 0)
+
+
+def test_the_crops_fit_their_table(tmp_path):
+    photo(tmp_path / "photos/a.jpg")
+    result = cut_photos(tmp_path, ("a.jpg", None, {}), ("a.jpg", None, {"box": 1, "confidence": 0.9}))
+    tables.write(result.crops, tmp_path / "crops.parquet", CROPS)
+    assert tables.read(tmp_path / "crops.parquet", CROPS)["box"].tolist() == [0, 1]
+
+
+def test_members_are_named_as_cameratraps_names_crops(tmp_path):
+    photo(tmp_path / "photos/x/a.jpg")
+    md = {"detector": "md_v5a", "confidence": 0.9}
+    result = cut_photos(tmp_path, ("x/a.jpg", "1", {}), *(("x/a.jpg", "1", md | {"box": at}) for at in (3, 104)))
+    (shard,) = result.crops["shard"].unique()
+    assert zipfile.ZipFile(tmp_path / "out" / shard).namelist() == [
+        "d/x/a.jpg___crop00.jpg",
+        "d/x/a.jpg___crop03_md_v5a.jpg",
+        "d/x/a.jpg___crop104_md_v5a.jpg",
+    ]
+
+
+def test_boxes_whose_names_sort_otherwise_than_their_numbers_keep_their_pixels(tmp_path):
+    photo(tmp_path / "photos/a.jpg")
+    away = {"x": 0.0, "y": 0.0, "w": 0.2, "h": 0.3}
+    crops = cut_photos(tmp_path, ("a.jpg", "1", {"box": 99}), ("a.jpg", "1", {"box": 100} | away)).crops
+    red, grey = crops.sort_values("box").to_dict("records")
+    assert abs(pixels(tmp_path, red)[4:-4, 4:-4] - RED).max() < 12
+    assert abs(pixels(tmp_path, grey) - GREY).max() < 12
+
+
+def test_a_shard_holds_one_location(tmp_path):
+    names = {"a.jpg": "cam/1", "b.jpg": "..", "c.jpg": None, "d.jpg": "cam/1"}
+    for name in names:
+        photo(tmp_path / "photos" / name)
+    crops = cut_photos(tmp_path, *((name, place, {}) for name, place in names.items())).crops
+    shard_of = dict(zip(crops["image"], crops["shard"], strict=True))
+    assert shard_of == {
+        "d/a.jpg": "shards/d/cam%2F1-0000.zip",
+        "d/b.jpg": "shards/d/..-0000.zip",
+        "d/c.jpg": "shards/d/_-0000.zip",
+        "d/d.jpg": "shards/d/cam%2F1-0000.zip",
+    }
+    assert set(digests(tmp_path / "out")) == set(shard_of.values())
+
+
+def test_a_location_of_many_photos_has_several_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr(cutting, "PHOTOS_PER_SHARD", 4)
+    for number in range(16):
+        photo(tmp_path / f"photos/{number}.jpg")
+    crops = cut_photos(tmp_path, *((f"{number}.jpg", "1", {}) for number in range(16))).crops
+    assert sorted(crops["shard"].unique()) == [f"shards/d/1-000{at}.zip" for at in range(4)]
+    assert all(abs(pixels(tmp_path, row)[4:-4, 4:-4] - RED).max() < 12 for row in crops.to_dict("records"))
+
+
+def test_one_worker_and_two_give_the_same_bytes(tmp_path, monkeypatch):
+    photos = [(f"{number}.jpg", str(number % 3), {}) for number in range(6)]
+    for number, (name, _, _) in enumerate(photos):
+        photo(tmp_path / "photos" / name, colour=(40 * number, 0, 0))
+    one = cut_photos(tmp_path, *photos)
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
+    monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "other work"))
+    two = cut_photos(tmp_path, *photos, output="other")
+    assert digests(tmp_path / "out") == digests(tmp_path / "other")
+    assert len(digests(tmp_path / "out")) == 3
+    assert one.crops.equals(two.crops)
+
+
+def test_what_has_not_changed_is_not_cut_again(tmp_path, cut_units):
+    photo(tmp_path / "photos/a.jpg")
+    first = cut_photos(tmp_path, ("a.jpg", "1", {}))
+    second = cut_photos(tmp_path, ("a.jpg", "1", {}), output="again")
+    assert cut_units == [["d/a.jpg"]]
+    assert second.crops.equals(first.crops)
+    assert digests(tmp_path / "again") == digests(tmp_path / "out")
+
+
+def test_a_changed_parameter_cuts_everything_again(tmp_path, cut_units):
+    photo(tmp_path / "photos/a.jpg")
+    cut_photos(tmp_path, ("a.jpg", "1", {}))
+    cut_photos(tmp_path, ("a.jpg", "1", {}), output="again", quality=50)
+    assert len(cut_units) == 2
+
+
+def test_a_photo_that_was_replaced_cuts_its_shard_again(tmp_path, cut_units):
+    for name in ("a.jpg", "b.jpg"):
+        photo(tmp_path / "photos" / name)
+    photos = [("a.jpg", "1", {}), ("b.jpg", "2", {})]
+    cut_photos(tmp_path, *photos)
+    status = (tmp_path / "photos/b.jpg").stat()
+    photo(tmp_path / "photos/b.jpg", colour=(20, 20, 230))
+    os.utime(tmp_path / "photos/b.jpg", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    crops = cut_photos(tmp_path, *photos).crops
+    assert cut_units == [["d/a.jpg"], ["d/b.jpg"], ["d/b.jpg"]]
+    assert pixels(tmp_path, crops.to_dict("records")[1])[18, 18, 2] > 200
+
+
+def test_a_photo_that_was_absent_is_cut_when_it_is_there(tmp_path):
+    assert len(cut_photos(tmp_path, ("a.jpg", "1", {})).failures) == 1
+    photo(tmp_path / "photos/a.jpg")
+    assert len(cut_photos(tmp_path, ("a.jpg", "1", {})).crops) == 1
+
+
+def test_a_remote_photo_that_failed_is_tried_again(tmp_path):
+    boxes, roots = boxes_of(("a.jpg", "1", {})), {"d": f"memory://{tmp_path.name}"}
+    failed = cut_all(boxes, roots, params(), tmp_path / "out").failures
+    assert failed["reason"].tolist() == ["photo not found"]
+    photo(tmp_path / "a.jpg")
+    with fsspec.open(f"memory://{tmp_path.name}/a.jpg", "wb") as file:
+        file.write((tmp_path / "a.jpg").read_bytes())
+    assert len(cut_all(boxes, roots, params(), tmp_path / "out").crops) == 1
+
+
+def test_new_photos_at_one_camera_leave_the_shards_of_others_alone(tmp_path):
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        photo(tmp_path / "photos" / name)
+    before = [("a.jpg", "1", {}), ("b.jpg", "2", {})]
+    cut_photos(tmp_path, *before)
+    cut_photos(tmp_path, *before, ("c.jpg", "2", {}), output="more")
+    old, new = digests(tmp_path / "out"), digests(tmp_path / "more")
+    assert {name for name in new if new[name] != old.get(name)} == {"shards/d/2-0000.zip"}
+
+
+def test_cutting_over_an_earlier_result_leaves_only_the_new_one(tmp_path):
+    photo(tmp_path / "photos/a.jpg")
+    cut_photos(tmp_path, ("a.jpg", "1", {}), ("a.jpg", "1", {"box": 1}))
+    cut_photos(tmp_path, ("a.jpg", "2", {}))
+    assert list(digests(tmp_path / "out")) == ["shards/d/2-0000.zip"]
+
+
+def test_cutting_over_an_earlier_result_keeps_what_the_work_folder_remembers(tmp_path):
+    photo(tmp_path / "photos/a.jpg")
+    cut_photos(tmp_path, ("a.jpg", "1", {}))
+    first = digests(tmp_path / "out")
+    cut_photos(tmp_path, ("a.jpg", "1", {}), quality=50)
+    assert digests(tmp_path / "out") != first
+    cut_photos(tmp_path, ("a.jpg", "1", {}))
+    assert digests(tmp_path / "out") == first
+
+
+def test_crops_are_made_again_when_any_code_behind_them_changes():
+    behind = closure(ROOT / "camtraps/cutting.py") | {"camtraps/cutting.py"}
+    irrelevant = {"schema", "tables", "failures", "taxonomy", "units", "files", "detections"}
+    wanted = behind - REFUSERS - {f"camtraps/{name}.py" for name in irrelevant}
+    assert wanted <= {name.replace(".", "/") + ".py" for name in cutting.CODE}

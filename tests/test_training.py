@@ -1,0 +1,293 @@
+"""Training: tiny runs on plain colours; a killed one ends where a whole one does."""
+
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from make_tables import colour_crops, rows
+from torch import nn
+
+from camtraps import training
+from camtraps.errors import CamtrapsError, InputError
+from camtraps.schema import ASSIGNED
+from camtraps.training import Part, TrainParams, crop_weights, describe, learning_rate, prepare, train
+
+torch.set_num_threads(1)
+PARAMS = TrainParams(
+    model="mobilenet_v3_small",
+    image_size=32,
+    epochs=3,
+    batch_size=4,
+    learning_rate=0.002,
+    weight_decay=0.01,
+    warmup_epochs=1,
+    label_smoothing=0.05,
+    label_weighted=True,
+    weight_by_detection_conf=False,
+    dropout=0.2,
+    batch_norm_momentum=0.3,
+    patience=8,
+    seed=1,
+    num_workers=0,
+)
+TRAIN, VAL = ["red", "blue", "green"] * 4, ["blue", "red", "green"]
+
+
+@pytest.fixture(autouse=True)
+def chance_as_before():
+    """Take back what training sets for the whole process."""
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def learn(folder, train_labels=TRAIN, val_labels=VAL, params=PARAMS):
+    """Prepare drawn crops of train and val, and one of test."""
+    labels = [*train_labels, *val_labels, train_labels[0]]
+    splits = ["train"] * len(train_labels) + ["val"] * len(val_labels) + ["test"]
+    crops = colour_crops(folder, labels)
+    given = zip(crops["image"], labels, splits, strict=True)
+    assigned = rows(ASSIGNED, *({"image": image, "label": label, "split": split} for image, label, split in given))
+    return prepare(crops, assigned, params, folder)
+
+
+def run(task, params=PARAMS):
+    """Train; give the result and what was logged."""
+    logged = []
+    return train(task, params, logged.append), logged
+
+
+def same_weights(one, other):
+    pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+def kill_after(epoch):
+    def log(scores):
+        if scores["epoch"] == epoch:
+            raise Killed
+
+    return log
+
+
+def test_two_classes_can_be_trained(tmp_path):
+    trained, logged = run(learn(tmp_path, ["fox", "blue"] * 6, ["fox", "blue"]))
+    assert [scores["epoch"] for scores in logged] == [0, 1, 2]
+    assert set(logged[0]) >= {"epoch", "train_loss", "val_log_loss", "val_top1", "val_macro_recall"}
+    assert 0.2 <= trained.temperature <= 5
+
+
+def test_plain_colours_are_learned(tmp_path, monkeypatch):
+    def build(*_):  # a real network needs more than twelve crops
+        head = (nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+        return nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), *head)
+
+    monkeypatch.setattr(training, "build", build)
+    params = replace(PARAMS, epochs=12, learning_rate=0.1, label_smoothing=0.0)
+    _, logged = run(learn(tmp_path, val_labels=VAL * 3), params)
+    assert logged[-1]["val_macro_recall"] == 1.0
+    assert logged[-1]["train_loss"] < logged[0]["train_loss"]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path, monkeypatch):
+    task, results = learn(tmp_path), []
+    for name, params in (("one", PARAMS), ("two", PARAMS), ("three", replace(PARAMS, seed=2))):
+        monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / name))
+        results.append(train(task, params, lambda scores: None))
+    assert same_weights(results[0], results[1])
+    assert not same_weights(results[0], results[2])
+
+
+def test_training_resumed_after_a_kill_ends_as_an_uninterrupted_run(tmp_path, monkeypatch):
+    task = learn(tmp_path)
+    with pytest.raises(Killed):
+        train(task, PARAMS, kill_after(epoch=1))
+    trained_epochs, train_epoch = [], training._train_epoch
+    monkeypatch.setattr(training, "_train_epoch", lambda *given: trained_epochs.append(1) or train_epoch(*given))
+    resumed, logged = run(task)
+    assert len(trained_epochs) == 1
+    monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "uninterrupted"))
+    whole, all_logged = run(task)
+    assert len(trained_epochs) == 1 + 3
+    assert same_weights(resumed, whole)
+    assert resumed.history == whole.history == logged == all_logged
+    assert (resumed.best_epoch, resumed.temperature) == (whole.best_epoch, whole.temperature)
+
+
+def test_training_killed_within_an_epoch_ends_as_an_uninterrupted_run(tmp_path, monkeypatch):
+    task, normalise, calls = learn(tmp_path), training.normalise, []
+
+    def killing(views):
+        calls.append(1)
+        if len(calls) == 5:  # the second step of the second epoch
+            raise Killed
+        return normalise(views)
+
+    monkeypatch.setattr(training, "normalise", killing)
+    with pytest.raises(Killed):
+        run(task)
+    resumed, _ = run(task)
+    monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "uninterrupted"))
+    whole, _ = run(task)
+    assert same_weights(resumed, whole)
+    assert resumed.history == whole.history
+
+
+def test_other_params_do_not_continue_from_a_checkpoint(tmp_path):
+    task = learn(tmp_path)
+    short = replace(PARAMS, epochs=1)
+    run(task, short)
+    _, logged = run(task, replace(short, learning_rate=0.0001))
+    _, again = run(task, short)
+    assert logged != again
+
+
+# Python 3.12 warns of every fork of a process that has threads.
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_number_of_workers_changes_nothing(tmp_path, monkeypatch):
+    task, params = learn(tmp_path), replace(PARAMS, epochs=2)
+    alone, _ = run(task, params)
+    monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "with a worker"))
+    helped, _ = run(task, replace(params, num_workers=1))
+    assert same_weights(alone, helped)
+    assert alone.history == helped.history
+
+
+def test_every_epoch_has_an_order_and_views_of_its_own(tmp_path, monkeypatch):
+    batches, epochs = training.batches, []
+
+    def watched(crops, picks, *given):
+        epochs.append(picks)
+        return batches(crops, picks, *given)
+
+    monkeypatch.setattr(training, "batches", watched)
+    run(learn(tmp_path), replace(PARAMS, epochs=2))
+    first, second = epochs
+    assert sorted(pick.row for pick in first) == sorted(pick.row for pick in second) == list(range(12))
+    assert [pick.row for pick in first] != [pick.row for pick in second]
+    assert len({pick.seed for pick in first + second}) == 24
+
+
+def test_a_last_batch_of_one_crop_is_no_harm(tmp_path):
+    _, logged = run(learn(tmp_path, TRAIN[:9]), replace(PARAMS, epochs=1))
+    assert math.isfinite(logged[0]["train_loss"])
+
+
+def test_training_stops_when_patience_is_out_and_keeps_the_best_epoch(tmp_path, monkeypatch):
+    recalls, kept = [0.5, 0.6, 0.6, 0.55, 0.9], []
+
+    def validate(network, part, params):
+        kept.append({name: value.clone() for name, value in network.state_dict().items()})
+        return {"val_log_loss": 1.0, "val_top1": 0.5, "val_macro_recall": recalls[len(kept) - 1]}
+
+    monkeypatch.setattr(training, "_validate", validate)
+    trained, logged = run(learn(tmp_path), replace(PARAMS, epochs=5, patience=2))
+    assert [scores["val_macro_recall"] for scores in logged] == [0.5, 0.6, 0.6, 0.55]
+    assert trained.best_epoch == 1
+    assert all(torch.equal(value, kept[1][name]) for name, value in trained.network.state_dict().items())
+
+
+def test_a_loss_that_is_no_number_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "normalise", lambda views: views * math.nan)
+    with pytest.raises(CamtrapsError) as error:
+        run(learn(tmp_path))
+    assert str(error.value) == "params.yaml: train.learning_rate: the loss became nan; try a tenth of it"
+
+
+def test_the_learning_rate_warms_up_and_falls_as_a_cosine():
+    params = replace(PARAMS, epochs=5, warmup_epochs=1, learning_rate=0.1)
+    rates = [learning_rate(step, 4, params) for step in range(20)]
+    assert rates[:4] == pytest.approx([0.025, 0.05, 0.075, 0.1])
+    assert rates[4] == pytest.approx(0.1)
+    assert rates[12] == pytest.approx(0.1 * (0.01 + 0.99 / 2))
+    assert learning_rate(20, 4, params) == pytest.approx(0.001)
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+
+
+def test_a_run_shorter_than_its_warm_up_is_all_warm_up():
+    params = replace(PARAMS, epochs=1, warmup_epochs=2, learning_rate=0.1)
+    assert [learning_rate(step, 2, params) for step in range(2)] == pytest.approx([0.025, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("by_label", "by_confidence", "expected"),
+    [
+        (False, False, [1, 1, 1, 1]),
+        (False, True, [0.9, 0.8, 1.0, 0.5]),
+        (True, False, [2 / 3, 2 / 3, 2 / 3, 2]),
+        (True, True, [0.5333, 0.4741, 0.5926, 1.6]),
+    ],
+)
+def test_crops_are_weighted_as_asked(by_label, by_confidence, expected):
+    part = Part(None, np.array([0, 0, 0, 1]), np.array([0.9, 0.8, np.nan, 0.5]))
+    params = replace(PARAMS, label_weighted=by_label, weight_by_detection_conf=by_confidence)
+    assert crop_weights(part, params) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_task_takes_the_crops_of_train_and_val(tmp_path):
+    task = learn(tmp_path)
+    assert task.classes == ["blue", "green", "red"]
+    assert [task.classes[at] for at in task.train.labels] == TRAIN
+    assert [task.classes[at] for at in task.val.labels] == VAL
+    counts = task.counts()
+    assert (counts.rows_in, counts.rows_out, counts.skipped) == (16, 15, 1)
+
+
+def test_the_hash_of_the_data_changes_with_a_crop_and_not_with_the_order(tmp_path):
+    crops = colour_crops(tmp_path, [*TRAIN, *VAL])
+    given = zip(crops["image"], crops["label"], ["train"] * 12 + ["val"] * 3, strict=True)
+    assigned = rows(ASSIGNED, *({"image": image, "label": label, "split": split} for image, label, split in given))
+
+    def digest(crops, assigned):
+        return prepare(crops, assigned, PARAMS, tmp_path).data
+
+    expected = digest(crops, assigned)
+    assert digest(crops.iloc[::-1], assigned) == expected
+    assert digest(crops.assign(offset=crops["offset"] + 1), assigned) != expected
+    assert (
+        digest(crops, assigned.replace({"split": {"val": "train"}}).assign(split=["val"] + ["train"] * 14)) != expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("train_labels", "val_labels", "what"),
+    [
+        (["red", "red"], ["red", "blue", "green"], "label blue, green has no crop in train"),
+        (["red", "blue"], [], "val has no crop"),
+    ],
+)
+def test_a_split_that_lacks_crops_is_a_clear_error(tmp_path, train_labels, val_labels, what):
+    with pytest.raises(InputError) as error:
+        learn(tmp_path, train_labels, val_labels)
+    assert str(error.value) == f"data/splits: {what}; raise split.min_locations or change split.seed"
+
+
+def test_the_description_says_all_that_the_model_must_know(tmp_path):
+    task = learn(tmp_path)
+    trained = training.Trained(network=None, temperature=1.5, best_epoch=2, history=[])
+    taxa = {name: {"taxa": [f"species {name}"]} for name in ("red", "green", "blue", "unused")}
+    info = describe(task, trained, replace(PARAMS, num_workers=7), taxa, {"square": True})
+    assert (info.classes, info.temperature, info.best_epoch) == (["blue", "green", "red"], 1.5, 2)
+    assert (info.architecture, info.image_size, info.crop) == ("mobilenet_v3_small", 32, {"square": True})
+    assert info.taxa == {name: {"taxa": [f"species {name}"]} for name in ("blue", "green", "red")}
+    assert (info.params["epochs"], "num_workers" in info.params) == (3, False)
+    assert info.data == task.data
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 1}, "batch_size: must be at least 2, got 1"),
+        ({"image_size": 16}, "image_size: must be from 32 to 2048, got 16"),
+        ({"label_smoothing": 0.9}, "label_smoothing: must be from 0.0 to 0.5, got 0.9"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(change, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        replace(PARAMS, **change)
