@@ -9,9 +9,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from camtraps.errors import InputError
 from camtraps.storage import PhotoError
 
-# What detectors and people see: the EXIF orientation applied, three channels.
-EXIF_ORIENTATION = 0x0112
-
 # What Pillow raises over files with a few wrong bytes, found by trying: EXIF values of another type, AVIF's decoder.
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, ArithmeticError, TypeError, RuntimeError, struct.error)
 

@@ -106,6 +106,19 @@ def interval(right: NDArray[np.float64], locations: NDArray[Any]) -> tuple[float
     return float(low), float(high)
 
 
+def macro_recall_error(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]) -> float:
+    """Give the standard error of the macro recall, by bootstrap over locations; classes not drawn are left out."""
+    _, index = np.unique(locations, return_inverse=True)
+    shape = (index.max() + 1, probabilities.shape[1])
+    crops, hits = np.zeros(shape), np.zeros(shape)
+    np.add.at(crops, (index, labels), 1)
+    np.add.at(hits, (index, labels), probabilities.argmax(axis=1) == labels)
+    times = np.random.default_rng(0).multinomial(shape[0], np.full(shape[0], 1 / shape[0]), RESAMPLES)
+    drawn = times @ crops  # (resamples, classes)
+    recalls = (times @ hits) / np.maximum(drawn, 1)
+    return float((recalls.sum(axis=1) / (drawn > 0).sum(axis=1)).std())
+
+
 def fit_temperature(labels: Labels, logits: NDArray[np.float64]) -> float:
     """Find the temperature (0.2 to 5) by which logits are divided for the lowest log loss (Guo et al. 2017)."""
 

@@ -31,8 +31,8 @@ def write_arrow(rows: pa.Table, path: Path, table: Table) -> None:
     """Write an Arrow table that is sorted by the key already; checks as in `write`."""
     if rows.schema.names != table.schema.names:
         raise TableError(f"{path}: the {table.name} table needs columns {table.schema.names}, got {rows.schema.names}")
-    rows = rows.cast(table.schema).replace_schema_metadata(None)
     _check(rows, path, table)
+    rows = rows.cast(table.schema).replace_schema_metadata(None)
     with replacing(path) as part:
         pq.write_table(rows, part, compression="zstd")
 
@@ -92,7 +92,10 @@ def _array(column: pd.Series, field: pa.Field, place: str) -> pa.Array:
 
 def _same(schema: pa.Schema, path: Path, table: Table) -> None:
     if not schema.equals(table.schema):
-        wanted, got = set(map(str, table.schema)), set(map(str, schema))
+        wanted, got = (
+            {f"{field.name}: {field.type}{'' if field.nullable else ' not null'}" for field in each}
+            for each in (table.schema, schema)
+        )
         raise TableError(
             f"{path}: not a {table.name} table of this version: lacks {sorted(wanted - got)}, "
             f"has {sorted(got - wanted)}; import the dataset or run `dvc repro` again"

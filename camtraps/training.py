@@ -28,6 +28,7 @@ from camtraps.progress import bar
 from camtraps.transforms import MEAN, STD, normalise
 from camtraps.units import prune
 
+CLEARLY = 1.96  # standard errors
 MODULES = ("training", "models", "datasets", "transforms", "weights", "metrics", "inference", "images", "shards")
 CODE = tuple(f"camtraps.{name}" for name in MODULES)
 
@@ -61,7 +62,7 @@ class TrainParams:
     batch_norm_momentum: float
     """How fast batch normalisation's running statistics follow, 0 to 1."""
     patience: int
-    """Stop after so many epochs without a better val macro recall."""
+    """Stop after so many epochs whose val macro recall was clearly below the best."""
     seed: int
     """Of weights, order and views."""
     num_workers: int
@@ -83,11 +84,12 @@ class TrainParams:
 
 @dataclass(frozen=True)
 class Part:
-    """The crops of one split with their class indices and the confidence of their boxes (NaN: a person's)."""
+    """The crops of one split: class indices, confidence of their boxes (NaN: a person's), and locations."""
 
     crops: CropDataset
     labels: NDArray[np.int64]
     confidence: NDArray[np.float64]
+    locations: NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def prepare(crops: pd.DataFrame, assigned: pd.DataFrame, params: TrainParams, fo
     Raises:
         InputError: a label has no crop in train, or val has no crop.
     """
-    rows = crops.merge(assigned[["image", "box", "split"]], on=["image", "box"], validate="1:1")
+    places = assigned[["image", "box", "split"]].assign(place=assigned["dataset"] + "/" + assigned["location"])
+    rows = crops.merge(places, on=["image", "box"], validate="1:1")
     classes = sorted(rows["label"].unique())
     lacking = sorted(set(classes) - set(rows.loc[rows["split"] == "train", "label"]))
     if lacking or not (rows["split"] == "val").any():
@@ -156,7 +159,10 @@ def prepare(crops: pd.DataFrame, assigned: pd.DataFrame, params: TrainParams, fo
 def train(task: Task, params: TrainParams, log: Callable[[dict[str, float]], None]) -> Trained:
     """Train on the crops of train, choose the epoch by those of val.
 
-    The best epoch is the one with the highest macro recall on val: every species counts the same, however common.
+    Epochs are judged by macro recall on val: every species counts the same, however common. The chosen epoch is the
+    latest that is not clearly worse than the best, by the 95% interval over locations: what differs less is noise
+    where val has few locations, and later epochs have had the lower learning rate. (In the spirit of the
+    one-standard-error rule of Breiman et al. 1984.) Training ends early after ``patience`` clearly worse epochs.
 
     Args:
         task: from `prepare`.
@@ -172,7 +178,7 @@ def train(task: Task, params: TrainParams, log: Callable[[dict[str, float]], Non
         log(scores)
     num = len(task.train.labels)
     with bar("train", params.epochs * num, "crops", initial=state.epoch * num) as progress:
-        while state.epoch < params.epochs and state.epoch - max(state.best_epoch, 0) <= params.patience:
+        while state.epoch < params.epochs and state.epoch - state.best_epoch <= params.patience:
             loss = _train_epoch(state, task.train, params, progress)
             scores = {"epoch": state.epoch, "train_loss": loss, **_validate(state.network, task.val, params)}
             _advance(state, scores)
@@ -230,7 +236,8 @@ def crop_weights(part: Part, params: TrainParams) -> NDArray[np.float64]:
 
 def _part(rows: pd.DataFrame, index: dict[str, int], folder: Path, size: int) -> Part:
     labels = rows["label"].map(index).to_numpy(np.int64)
-    return Part(CropDataset(rows, labels, folder, size), labels, rows["confidence"].to_numpy(np.float64))
+    confidence, locations = rows["confidence"].to_numpy(np.float64), rows["place"].to_numpy(dtype=str)
+    return Part(CropDataset(rows, labels, folder, size), labels, confidence, locations)
 
 
 def _essential(params: TrainParams) -> dict[str, Any]:
@@ -255,10 +262,11 @@ def _start(num_classes: int, params: TrainParams) -> State:
 
 
 def _advance(state: State, scores: dict[str, float]) -> None:
-    if state.best_epoch < 0 or scores["val_macro_recall"] > state.history[state.best_epoch]["val_macro_recall"]:
+    state.history.append(scores)
+    top = max(state.history, key=lambda past: past["val_macro_recall"])
+    if scores["val_macro_recall"] >= top["val_macro_recall"] - CLEARLY * top["val_macro_recall_error"]:
         state.best_epoch = state.epoch
         state.best = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
-    state.history.append(scores)
     state.epoch += 1
 
 
@@ -293,8 +301,10 @@ def _train_epoch(state: State, part: Part, params: TrainParams, progress: "tqdm[
 
 def _validate(network: nn.Module, part: Part, params: TrainParams) -> dict[str, float]:
     found = metrics.calibrated(logits(network, part.crops, params.batch_size, params.num_workers), 1.0)
-    table = metrics.scores(part.labels, found, np.zeros(len(part.labels)), majority=0)
-    return {"val_log_loss": table["log_loss"], "val_top1": table["top1"], "val_macro_recall": table["macro_recall"]}
+    table = metrics.scores(part.labels, found, part.locations, majority=0)
+    error = metrics.macro_recall_error(part.labels, found, part.locations)
+    chosen = {f"val_{name}": table[name] for name in ("log_loss", "top1", "macro_recall")}
+    return chosen | {"val_macro_recall_error": round(error, 4)}
 
 
 def _save_checkpoint(path: Path, state: State) -> None:

@@ -160,3 +160,11 @@ def test_scores_do_not_depend_on_the_order_of_crops():
     turned = pd.Series(np.arange(400)).sample(frac=1, random_state=1).to_numpy()
     one = metrics.scores(labels, probabilities, locations, majority=0)
     assert metrics.scores(labels[turned], probabilities[turned], locations[turned], majority=0) == pytest.approx(one)
+
+
+def test_the_error_of_the_macro_recall_comes_from_the_locations():
+    # Both locations drawn: recall 1/2; one of them twice: 1 or 0. The deviation of (1, 1/2, 1/2, 0) is sqrt(1/8).
+    probabilities = np.array([[0.9, 0.1], [0.1, 0.9]])
+    error = metrics.macro_recall_error(np.array([0, 0]), probabilities, np.array(["a", "b"]))
+    assert error == pytest.approx(8**-0.5, abs=0.01)
+    assert metrics.macro_recall_error(np.array([0, 1]), probabilities, np.array(["a", "b"])) == 0

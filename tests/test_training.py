@@ -179,18 +179,20 @@ def test_a_last_batch_of_one_crop_is_no_harm(tmp_path):
     assert math.isfinite(logged[0]["train_loss"])
 
 
-def test_training_stops_when_patience_is_out_and_keeps_the_best_epoch(tmp_path, monkeypatch):
-    recalls, kept = [0.5, 0.6, 0.6, 0.55, 0.9], []
+def test_training_keeps_the_latest_epoch_not_clearly_worse_than_the_best_and_stops_when_patience_is_out(
+    tmp_path, monkeypatch
+):
+    recalls, kept = [0.5, 0.6, 0.51, 0.4, 0.5, 0.9], []
 
     def validate(network, part, params):
         kept.append({name: value.clone() for name, value in network.state_dict().items()})
-        return {"val_log_loss": 1.0, "val_top1": 0.5, "val_macro_recall": recalls[len(kept) - 1]}
+        return {"val_log_loss": 1.0, "val_top1": 0.5, "val_macro_recall": recalls[len(kept) - 1]} | {"val_macro_recall_error": 0.05}
 
     monkeypatch.setattr(training, "_validate", validate)
-    trained, logged = run(learn(tmp_path), replace(PARAMS, epochs=5, patience=2))
-    assert [scores["val_macro_recall"] for scores in logged] == [0.5, 0.6, 0.6, 0.55]
-    assert trained.best_epoch == 1
-    assert all(torch.equal(value, kept[1][name]) for name, value in trained.network.state_dict().items())
+    trained, logged = run(learn(tmp_path), replace(PARAMS, epochs=6, patience=2))
+    assert [scores["val_macro_recall"] for scores in logged] == [0.5, 0.6, 0.51, 0.4, 0.5]
+    assert trained.best_epoch == 2
+    assert all(torch.equal(value, kept[2][name]) for name, value in trained.network.state_dict().items())
 
 
 def test_a_loss_that_is_no_number_is_a_clear_error(tmp_path, monkeypatch):
@@ -225,7 +227,7 @@ def test_a_run_shorter_than_its_warm_up_is_all_warm_up():
     ],
 )
 def test_crops_are_weighted_as_asked(by_label, by_confidence, expected):
-    part = Part(None, np.array([0, 0, 0, 1]), np.array([0.9, 0.8, np.nan, 0.5]))
+    part = Part(None, np.array([0, 0, 0, 1]), np.array([0.9, 0.8, np.nan, 0.5]), np.array(["a"] * 4))
     params = replace(PARAMS, label_weighted=by_label, weight_by_detection_conf=by_confidence)
     assert crop_weights(part, params) == pytest.approx(expected, abs=1e-4)
 

@@ -1,0 +1,113 @@
+"""Tables: text stays text, the same rows are the same bytes, and a schema is kept both ways."""
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from camtraps import tables
+from camtraps.errors import MissingError, TableError
+from camtraps.schema import DETECTIONS, FAILURES, SPLITS
+
+ODD_TEXTS = ["007", "NA", "null", "nan", "None", "1e5", "true", " x ", ""]
+
+
+def splits(locations: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"dataset": "d", "location": locations, "split": "train", "crops": range(len(locations))})
+
+
+def message(rows: pd.DataFrame, path, table=SPLITS) -> str:
+    with pytest.raises(TableError) as caught:
+        tables.write(rows, path, table)
+    assert not path.exists()
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def test_text_that_looks_like_something_else_stays_text(tmp_path):
+    tables.write(splits(ODD_TEXTS), tmp_path / "a.parquet", SPLITS)
+    assert tables.read(tmp_path / "a.parquet", SPLITS)["location"].tolist() == sorted(ODD_TEXTS)
+
+
+def test_shuffled_rows_are_the_same_bytes(tmp_path):
+    rows = splits([str(number) for number in range(200)])
+    tables.write(rows, tmp_path / "a.parquet", SPLITS)
+    tables.write(rows.sample(frac=1, random_state=1), tmp_path / "b.parquet", SPLITS)
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_rows_are_sorted_by_their_key_with_the_empty_first(tmp_path):
+    keys = [("b", 0), ("a", 10), ("a", None), ("a", 9)]
+    rows = pd.DataFrame(keys, columns=["image", "box"]).astype({"box": "Int32"})
+    tables.write(rows.assign(stage="crop", kind="failed", reason="x"), tmp_path / "a.parquet", FAILURES)
+    read = tables.read_arrow(tmp_path / "a.parquet", FAILURES).select(["image", "box"]).to_pylist()
+    assert [tuple(row.values()) for row in read] == [("a", None), ("a", 9), ("a", 10), ("b", 0)]
+
+
+def test_what_is_empty_comes_back_empty(tmp_path):
+    row = {"image": "d/a", "box": 0, "category": "animal", "x": 0.0, "y": 0.0, "w": 1.0, "h": 1.0, "detector": "human"}
+    tables.write(pd.DataFrame([row]).assign(confidence=None, **{"class": None}), tmp_path / "a.parquet", DETECTIONS)
+    read = tables.read(tmp_path / "a.parquet", DETECTIONS)
+    assert read[["confidence", "class"]].isna().all(axis=None)
+    assert list(read.columns) == DETECTIONS.schema.names
+
+
+def test_a_table_without_rows_keeps_its_columns(tmp_path):
+    tables.write(tables.empty(SPLITS), tmp_path / "a.parquet", SPLITS)
+    read = tables.read(tmp_path / "a.parquet", SPLITS)
+    assert len(read) == 0
+    assert list(read.columns) == ["dataset", "location", "split", "crops"]
+
+
+def test_a_column_that_the_schema_does_not_name_is_left_out(tmp_path):
+    tables.write(splits(["a"]).assign(more=1), tmp_path / "a.parquet", SPLITS)
+    assert "more" not in tables.read(tmp_path / "a.parquet", SPLITS)
+
+
+def test_a_missing_column_is_refused(tmp_path):
+    rows = splits(["a"]).drop(columns=["split", "crops"])
+    assert message(rows, tmp_path / "a.parquet") == "the splits table has no column split, crops"
+
+
+def test_an_empty_value_where_none_may_be_is_refused(tmp_path):
+    rows = splits(["a", "b"]).assign(split=["train", None])
+    assert message(rows, tmp_path / "a.parquet") == "splits.split is empty in 1 rows"
+
+
+def test_a_value_of_another_type_is_refused(tmp_path):
+    said = message(splits(["a"]).assign(crops="many"), tmp_path / "a.parquet")
+    assert said.startswith("splits.crops: expected int32: ")
+    assert "\n" not in said
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    said = "splits: the key {'dataset': 'd', 'location': 'a'} stands twice"
+    assert message(splits(["a", "b", "a"]), tmp_path / "a.parquet") == said
+
+
+def test_a_missing_table_says_how_to_get_it(tmp_path):
+    with pytest.raises(MissingError) as caught:
+        tables.read(tmp_path / "a.parquet", SPLITS)
+    hint = "run `dvc repro`, or `dvc pull` if it was made elsewhere"
+    assert str(caught.value) == f"{tmp_path}/a.parquet: not found; {hint}"
+
+
+@pytest.mark.parametrize("read", [tables.read, tables.check_schema])
+def test_a_file_that_is_not_parquet_is_one_line(tmp_path, read):
+    (tmp_path / "a.parquet").write_text("dataset,location\n" * 10)
+    with pytest.raises(TableError) as caught:
+        read(tmp_path / "a.parquet", SPLITS)
+    assert str(caught.value).startswith(f"{tmp_path}/a.parquet: not a readable Parquet file: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [tables.read, tables.check_schema])
+def test_a_table_of_another_version_is_named_with_the_difference(tmp_path, read):
+    path = tmp_path / "a.parquet"
+    fields = [pa.field("dataset", pa.string(), False), ("location", pa.int64()), pa.field("split", pa.string(), False)]
+    pq.write_table(pa.table([["d"], [7], ["train"]], schema=pa.schema(fields)), path)
+    with pytest.raises(TableError) as caught:
+        read(path, SPLITS)
+    assert str(caught.value) == (
+        f"{path}: not a splits table of this version: lacks ['crops: int32 not null', 'location: string not null'], "
+        "has ['location: int64']; import the dataset or run `dvc repro` again"
+    )
