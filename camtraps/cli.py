@@ -1,6 +1,7 @@
 """The ``camtraps`` command: what lies outside the pipeline. `dvc repro` runs the pipeline itself."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -144,9 +145,13 @@ def _collection(name: str) -> Path:
 
 
 def _share(text: str) -> float:
-    if not 0 <= float(text) <= 1:
-        raise ValueError
-    return float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
+    return share
 
 
 def _say(*lines: str) -> None:

@@ -32,7 +32,7 @@ def test_a_box_that_fits_keeps_its_last_digits():
     "box", [[0.1, 0.1, 0, 0.2], [0.1, 0.1, 0.2, -0.1], [1.0, 0.1, 0.2, 0.2], [0.1, -0.3, 0.2, 0.2]]
 )
 def test_a_box_without_area_in_the_image_is_refused(box):
-    with pytest.raises(ValueError, match="^box has no area inside the image: ") as caught:
+    with pytest.raises(ValueError, match=r"^box has no area inside the image: ") as caught:
         inside(box)
     assert str(caught.value).endswith(str([float(value) for value in box]))
 
@@ -41,7 +41,7 @@ def test_a_box_without_area_in_the_image_is_refused(box):
     "box", [None, "box", [1, 2, 3], [1, 2, 3, 4, 5], [0, 0, 1, None], [0, 0, 1, "1"], [0, 0, 1, True], {"x": 0}]
 )
 def test_what_is_not_four_numbers_is_refused(box):
-    with pytest.raises(ValueError, match="^box is not four numbers: ") as caught:
+    with pytest.raises(ValueError, match=r"^box is not four numbers: ") as caught:
         inside(box)
     assert str(caught.value).endswith(repr(box))
 
