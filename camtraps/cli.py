@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ EXAMPLES = """examples:
   camtraps import cct photos.json --images /data/photos --taxonomy taxonomy.csv \\
       --label-spec label_spec.json --name mine
   camtraps import detections md_results.json --name mine
+  camtraps scores
   camtraps doctor
 """
 
@@ -20,7 +22,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; ends the process with 0, 1 after a user's error, 2 after wrong usage."""
     options = parser().parse_args(arguments)
     try:
-        sys.exit(options.run(options))
+        code = options.run(options)
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:  # of `camtraps scores | head`; Python would complain again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except CamtrapsError as error:
         sys.stderr.write(f"camtraps: {error}\n")
         sys.exit(1)

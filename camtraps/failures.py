@@ -63,7 +63,7 @@ def close(
     """
     assert counts.rows_in == counts.rows_out + counts.skipped + counts.failed, counts
     assert (failures["kind"] == "failed").sum() == counts.failed, counts
-    tables.write(failures, folder / "failures.parquet", FAILURES)
+    tables.write(failures.sort_values(["kind", "reason"]), folder / "failures.parquet", FAILURES)
     reasons = failures.groupby(["kind", "reason"]).size()
     write_json(folder / "counts.json", asdict(counts) | {"reasons": _tree(reasons)} | (details or {}))
     if counts.failed > max_failed * counts.rows_in:

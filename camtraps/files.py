@@ -23,6 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.parent / f".{path.name}.{os.getpid()}.part"
+    remove(part)  # of a killed process that had the same number, as is usual in containers
     try:
         yield part
         if path.is_dir() and part.is_dir():
@@ -169,12 +170,15 @@ def climbs(file: str) -> bool:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Make ``target`` the same file as ``source`` by a hard link, or a copy where links cannot be made."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    """Make ``target`` the same file as ``source`` by a hard link, or a copy where links cannot be made.
+
+    What stood at ``target`` is replaced, never written into: it may be a link to something that must stay.
+    """
+    with replacing(target) as part:
+        try:
+            os.link(source, part)
+        except OSError:
+            shutil.copyfile(source, part)
 
 
 def digest(*parts: str | bytes) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -17,20 +16,20 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from camtraps import metrics, weights
-from camtraps.datasets import CropDataset, Pick, batches
-from camtraps.errors import CamtrapsError, InputError
-from camtraps.failures import Counts
+from camtraps.datasets import Pick, batches
+from camtraps.errors import CamtrapsError
 from camtraps.files import code_digest, digest, replacing, work_dir
 from camtraps.inference import logits
 from camtraps.models import FORMAT, ModelInfo, build, device, set_regularisation
 from camtraps.params import check_range
 from camtraps.progress import bar
+from camtraps.tasks import Part, Task
 from camtraps.transforms import MEAN, STD, normalise
 from camtraps.units import prune
 
 CLEARLY = 1.96  # standard errors
-MODULES = ("training", "models", "datasets", "transforms", "weights", "metrics", "inference", "images", "shards")
-CODE = tuple(f"camtraps.{name}" for name in MODULES)
+MODULES = "training tasks models datasets transforms weights metrics inference images shards"
+CODE = tuple(f"camtraps.{name}" for name in MODULES.split())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,32 +81,6 @@ class TrainParams:
         )
 
 
-@dataclass(frozen=True)
-class Part:
-    """The crops of one split: class indices, confidence of their boxes (NaN: a person's), and locations."""
-
-    crops: CropDataset
-    labels: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    locations: NDArray[np.str_]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be learned: the classes, in the order of the network's output, and the crops of train and val."""
-
-    classes: list[str]
-    train: Part
-    val: Part
-    num_crops: int
-    data: dict[str, str]
-
-    def counts(self) -> Counts:
-        """Count the crops: those of test are left out."""
-        used = len(self.train.labels) + len(self.val.labels)
-        return Counts(unit="crops", rows_in=self.num_crops, rows_out=used, skipped=self.num_crops - used, failed=0)
-
-
 @dataclass
 class State:
     """All that the next epoch depends on, besides the data and the params."""
@@ -128,32 +101,6 @@ class Trained:
     temperature: float
     best_epoch: int
     history: list[dict[str, float]]
-
-
-def prepare(crops: pd.DataFrame, assigned: pd.DataFrame, params: TrainParams, folder: Path) -> Task:
-    """Put together what is to be learned.
-
-    Args:
-        crops: rows of the crops table.
-        assigned: rows of the assigned table; crops that it does not name are not used.
-        params: section ``train``.
-        folder: where the shards are.
-
-    Raises:
-        InputError: a label has no crop in train, or val has no crop.
-    """
-    places = assigned[["image", "box", "split"]].assign(place=assigned["dataset"] + "/" + assigned["location"])
-    rows = crops.merge(places, on=["image", "box"], validate="1:1")
-    classes = sorted(rows["label"].unique())
-    lacking = sorted(set(classes) - set(rows.loc[rows["split"] == "train", "label"]))
-    if lacking or not (rows["split"] == "val").any():
-        what = f"label {', '.join(lacking)} has no crop in train" if lacking else "val has no crop"
-        raise InputError(f"data/splits: {what}; raise split.min_locations or change split.seed")
-    index = {name: at for at, name in enumerate(classes)}
-    parts = {name: _part(rows[rows["split"] == name], index, folder, params.image_size) for name in ("train", "val")}
-    columns = ["image", "box", "label", "shard", "offset", "length", "split"]
-    data = {"crops": digest(rows.sort_values(["image", "box"])[columns].to_csv(index=False))}
-    return Task(classes, parts["train"], parts["val"], len(rows), data)
 
 
 def train(task: Task, params: TrainParams, log: Callable[[dict[str, float]], None]) -> Trained:
@@ -232,12 +179,6 @@ def crop_weights(part: Part, params: TrainParams) -> NDArray[np.float64]:
     """Give each training crop's weight in the draw."""
     chosen = weights.by_confidence(part.confidence) if params.weight_by_detection_conf else np.ones(len(part.labels))
     return weights.by_label(chosen, part.labels) if params.label_weighted else chosen
-
-
-def _part(rows: pd.DataFrame, index: dict[str, int], folder: Path, size: int) -> Part:
-    labels = rows["label"].map(index).to_numpy(np.int64)
-    confidence, locations = rows["confidence"].to_numpy(np.float64), rows["place"].to_numpy(dtype=str)
-    return Part(CropDataset(rows, labels, folder, size), labels, confidence, locations)
 
 
 def _essential(params: TrainParams) -> dict[str, Any]:

@@ -72,7 +72,9 @@ def num_workers() -> int:
     given = os.environ.get("CAMTRAPS_WORKERS", "")
     if given and not (given.isdigit() and int(given) > 0):
         raise CamtrapsError(f"CAMTRAPS_WORKERS: expected a whole number above 0, got {given!r}")
-    return int(given) if given else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if given:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def die_with_parent() -> None:

@@ -7,7 +7,8 @@ from camtraps.failures import Counts, close, rows
 from camtraps.files import read_json, write_json
 from camtraps.params import load
 from camtraps.schema import ASSIGNED, CROPS
-from camtraps.training import TrainParams, describe, prepare, train
+from camtraps.tasks import prepare
+from camtraps.training import TrainParams, describe, train
 from stages._run import run
 
 
@@ -16,7 +17,7 @@ def main() -> Counts:
     params, out = load(TrainParams, "train"), layout.TRAINING
     crops = tables.read(layout.CROPS / "crops.parquet", CROPS)
     assigned = tables.read(layout.SPLITS / "assigned.parquet", ASSIGNED)
-    task = prepare(crops, assigned, params, layout.CROPS)
+    task = prepare(crops, assigned, params.image_size, layout.CROPS)
     with Live(str(out), dvcyaml=False, save_dvc_exp=False) as live:
 
         def log(scores: dict[str, float]) -> None:

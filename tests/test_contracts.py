@@ -27,7 +27,7 @@ LAYERS = [
     ["detecting", "cutting"],
     ["transforms", "models"],
     ["datasets"],
-    ["inference"],
+    ["inference", "tasks"],
     ["training", "evaluation", "merge", "reports"],
     ["demo"],
     ["doctor"],

@@ -15,6 +15,7 @@ from camtraps.formats.rows import category_of, inside, is_number, name_problem
         ([-0.25, 0.0, 2.0, 1.0], (0, 0, 1, 1), True),
         # Cut, but no more than rounding: half a percent of the side.
         ([-0.004, 0.0, 0.504, 1.0], (0, 0, 0.5, 1), False),
+        ([-0.006, 0.0, 0.506, 1.0], (0, 0, 0.5, 1), True),
     ],
 )
 def test_a_box_is_clipped_to_its_image(box, expected, was_clipped):

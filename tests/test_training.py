@@ -13,7 +13,8 @@ from torch import nn
 from camtraps import training
 from camtraps.errors import CamtrapsError, InputError
 from camtraps.schema import ASSIGNED
-from camtraps.training import Part, TrainParams, crop_weights, describe, learning_rate, prepare, train
+from camtraps.tasks import Part, prepare
+from camtraps.training import TrainParams, crop_weights, describe, learning_rate, train
 
 torch.set_num_threads(1)
 PARAMS = TrainParams(
@@ -50,7 +51,7 @@ def learn(folder, train_labels=TRAIN, val_labels=VAL, params=PARAMS):
     crops = colour_crops(folder, labels)
     given = zip(crops["image"], labels, splits, strict=True)
     assigned = rows(ASSIGNED, *({"image": image, "label": label, "split": split} for image, label, split in given))
-    return prepare(crops, assigned, params, folder)
+    return prepare(crops, assigned, params.image_size, folder)
 
 
 def run(task, params=PARAMS):
@@ -186,7 +187,8 @@ def test_training_keeps_the_latest_epoch_not_clearly_worse_than_the_best_and_sto
 
     def validate(network, part, params):
         kept.append({name: value.clone() for name, value in network.state_dict().items()})
-        return {"val_log_loss": 1.0, "val_top1": 0.5, "val_macro_recall": recalls[len(kept) - 1]} | {"val_macro_recall_error": 0.05}
+        scores = {"val_log_loss": 1.0, "val_top1": 0.5, "val_macro_recall": recalls[len(kept) - 1]}
+        return scores | {"val_macro_recall_error": 0.05}
 
     monkeypatch.setattr(training, "_validate", validate)
     trained, logged = run(learn(tmp_path), replace(PARAMS, epochs=6, patience=2))
@@ -247,7 +249,7 @@ def test_the_hash_of_the_data_changes_with_a_crop_and_not_with_the_order(tmp_pat
     assigned = rows(ASSIGNED, *({"image": image, "label": label, "split": split} for image, label, split in given))
 
     def digest(crops, assigned):
-        return prepare(crops, assigned, PARAMS, tmp_path).data
+        return prepare(crops, assigned, PARAMS.image_size, tmp_path).data
 
     expected = digest(crops, assigned)
     assert digest(crops.iloc[::-1], assigned) == expected

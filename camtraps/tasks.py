@@ -1,0 +1,71 @@
+"""What is to be learned: the classes, and the crops of train and val."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from camtraps.datasets import CropDataset
+from camtraps.errors import InputError
+from camtraps.failures import Counts
+from camtraps.files import digest
+
+
+@dataclass(frozen=True)
+class Part:
+    """The crops of one split: class indices, confidence of their boxes (NaN: a person's), and locations."""
+
+    crops: CropDataset
+    labels: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    locations: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned: the classes, in the order of the network's output, and the crops of train and val."""
+
+    classes: list[str]
+    train: Part
+    val: Part
+    num_crops: int
+    data: dict[str, str]
+
+    def counts(self) -> Counts:
+        """Count the crops: those of test are left out."""
+        used = len(self.train.labels) + len(self.val.labels)
+        return Counts(unit="crops", rows_in=self.num_crops, rows_out=used, skipped=self.num_crops - used, failed=0)
+
+
+def prepare(crops: pd.DataFrame, assigned: pd.DataFrame, size: int, folder: Path) -> Task:
+    """Put together what is to be learned.
+
+    Args:
+        crops: rows of the crops table.
+        assigned: rows of the assigned table; crops that it does not name are not used.
+        size: side of the square views, in pixels.
+        folder: where the shards are.
+
+    Raises:
+        InputError: a label has no crop in train, or val has no crop.
+    """
+    places = assigned[["image", "box", "split"]].assign(place=assigned["dataset"] + "/" + assigned["location"])
+    rows = crops.merge(places, on=["image", "box"], validate="1:1")
+    classes = sorted(rows["label"].unique())
+    lacking = sorted(set(classes) - set(rows.loc[rows["split"] == "train", "label"]))
+    if lacking or not (rows["split"] == "val").any():
+        what = f"label {', '.join(lacking)} has no crop in train" if lacking else "val has no crop"
+        raise InputError(f"data/splits: {what}; raise split.min_locations or change split.seed")
+    index = {name: at for at, name in enumerate(classes)}
+    parts = {name: _part(rows[rows["split"] == name], index, folder, size) for name in ("train", "val")}
+    columns = ["image", "box", "label", "shard", "offset", "length", "split"]
+    data = {"crops": digest(rows.sort_values(["image", "box"])[columns].to_csv(index=False))}
+    return Task(classes, parts["train"], parts["val"], len(rows), data)
+
+
+def _part(rows: pd.DataFrame, index: dict[str, int], folder: Path, size: int) -> Part:
+    labels = rows["label"].map(index).to_numpy(np.int64)
+    confidence, locations = rows["confidence"].to_numpy(np.float64), rows["place"].to_numpy(dtype=str)
+    return Part(CropDataset(rows, labels, folder, size), labels, confidence, locations)
