@@ -136,8 +136,8 @@ def test_an_unknown_network_is_refused_with_examples():
     with pytest.raises(InputError) as error:
         build("efficientnet_b0x", 3, 32)
     assert str(error.value).startswith(
-        "no network is called 'efficientnet_b0x' (train.model in params.yaml); choose efficientnet-b0 to efficientnet-b8, or of "
-        "torchvision "
+        "no network is called 'efficientnet_b0x' (train.model in params.yaml); choose efficientnet-b0 to "
+        "efficientnet-b8, or of torchvision "
     )
 
 
