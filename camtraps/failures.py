@@ -13,6 +13,7 @@ from camtraps.files import write_json
 from camtraps.schema import FAILURES
 
 Kind = Literal["failed", "skipped"]
+UNLISTED = "not asked for"  # rows that are counted, but not listed one by one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +65,10 @@ def close(
     assert counts.rows_in == counts.rows_out + counts.skipped + counts.failed, counts
     assert (failures["kind"] == "failed").sum() == counts.failed, counts
     tables.write(failures.sort_values(["kind", "reason"]), folder / "failures.parquet", FAILURES)
-    reasons = failures.groupby(["kind", "reason"]).size()
-    write_json(folder / "counts.json", asdict(counts) | {"reasons": _tree(reasons)} | (details or {}))
+    reasons = _tree(failures.groupby(["kind", "reason"]).size())
+    if unlisted := counts.skipped - int((failures["kind"] == "skipped").sum()):
+        reasons.setdefault("skipped", {})[UNLISTED] = unlisted
+    write_json(folder / "counts.json", asdict(counts) | {"reasons": reasons} | (details or {}))
     if counts.failed > max_failed * counts.rows_in:
         first = failures[failures["kind"] == "failed"].sort_values("image").iloc[0]
         raise FailuresError(

@@ -32,7 +32,7 @@ body { font: 15px/1.45 system-ui, sans-serif; max-width: 1100px; margin: 2rem au
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child, td.text { text-align: left; }
+th:first-child, td:first-child, .text { text-align: left; }
 .wide { overflow-x: auto; }
 .grid { display: flex; flex-wrap: wrap; gap: .6rem; }
 figure { margin: 0; width: 128px; font-size: .78rem; overflow-wrap: anywhere; }
@@ -53,7 +53,11 @@ def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
 
 def table(rows: pd.DataFrame) -> str:
     """Show a table; all texts are escaped, an empty number is a dash."""
-    head = "".join(f"<th>{html.escape(str(column))}</th>" for column in rows.columns)
+    texts = [rows[column].map(lambda value: isinstance(value, str)).any() for column in rows.columns]
+    head = "".join(
+        f"<th{' class=text' if text else ''}>{html.escape(str(column))}</th>"
+        for column, text in zip(rows.columns, texts, strict=True)
+    )
     lines = ["<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows.to_numpy(object)]
     return f'<div class="wide"><table><tr>{head}</tr>\n' + "\n".join(lines) + "</table></div>"
 
