@@ -96,7 +96,7 @@ def _import_cct(options: argparse.Namespace) -> int:
         importing.place_taxonomy(collection, options.taxonomy)
     if options.label_spec:
         importing.place_label_spec(collection, options.label_spec)
-    _say(*imported.lines())
+    _say(*imported.lines(), *importing.missing_from_taxonomy(collection, imported))
     _say(*importing.next_steps(collection))
     return 0
 

@@ -28,6 +28,7 @@ class Imported:
 
     path: Path
     parsed: Parsed
+    problems_path: Path
     num_absent: int = 0
 
     def lines(self) -> list[str]:
@@ -45,6 +46,8 @@ class Imported:
             (problem.kind, re.sub(r"[0-9'\[].*", "...", problem.reason)) for problem in self.parsed.problems
         )
         lines += [f"  {number:,} {kind}: {reason}" for (kind, reason), number in sorted(kinds.items())]
+        if self.parsed.problems:
+            lines.append(f"  each is listed in {self.problems_path}")
         if self.num_absent:
             lines.append(f"  {self.num_absent:,} photos are not in the image folder; stages will list them as failed")
         return lines
@@ -82,7 +85,8 @@ def import_cct(collection: Path, dataset: str, source: Path, images: str, max_fa
         )
     path = catalog.dataset_path(collection / "catalog", dataset)
     catalog.write(parsed.rows, path)
-    _write_problems(parsed, collection / "problems" / f"{dataset}.csv")
+    problems_path = collection / "problems" / f"{dataset}.csv"
+    _write_problems(parsed, problems_path)
     (collection / "detections").mkdir(exist_ok=True)
     corrections.create(collection / "corrections.csv")
     row = {
@@ -94,7 +98,7 @@ def import_cct(collection: Path, dataset: str, source: Path, images: str, max_fa
         "source_digest": digest(source.read_bytes())[:16],
     }
     _record(collection / "datasets.csv", row)
-    return Imported(path, parsed, len(absent))
+    return Imported(path, parsed, problems_path, len(absent))
 
 
 def import_detections(collection: Path, dataset: str, source: Path, version: str | None = None) -> Imported:
@@ -128,8 +132,9 @@ def import_detections(collection: Path, dataset: str, source: Path, version: str
         raise InputError(f"version {name!r}: has a meaning of its own in params.yaml (detect.recorded); choose another")
     path = collection / "detections" / name / f"{dataset}.parquet"
     tables.write_arrow(pa.Table.from_pylist(rows, schema=RECORDED.schema), path, RECORDED)
-    _write_problems(results.parsed, collection / "problems" / f"{dataset}.{name}.csv")
-    return Imported(path, results.parsed)
+    problems_path = collection / "problems" / f"{dataset}.{name}.csv"
+    _write_problems(results.parsed, problems_path)
+    return Imported(path, results.parsed, problems_path)
 
 
 def place_taxonomy(collection: Path, source: Path) -> None:
@@ -142,6 +147,23 @@ def place_label_spec(collection: Path, source: Path) -> None:
     """Check a label specification and copy it into a collection."""
     labels.read(source)
     _copy(source, collection / "label_spec.json")
+
+
+def missing_from_taxonomy(collection: Path, imported: Imported) -> list[str]:
+    """Say which imported classes the collection's taxonomy has no row for, if it has a taxonomy."""
+    path = collection / "taxonomy.csv"
+    if not path.exists():
+        return []
+    known = set(taxonomy.read(path).lineages)
+    names = {(row["dataset"], label["class"]) for row in imported.parsed.rows for label in row["labels"]}
+    lacking = sorted(name for dataset, name in names if (taxonomy.fold(dataset), taxonomy.fold(name)) not in known)
+    if not lacking:
+        return []
+    datasets = ", ".join(sorted({dataset for dataset, _ in known}))
+    return [
+        f"warning: {path} has no row for {len(lacking)} of {len(names)} classes: {', '.join(lacking[:8])}; its "
+        f"dataset_name column has {datasets}"
+    ]
 
 
 def next_steps(collection: Path) -> list[str]:

@@ -35,7 +35,7 @@ REPORTS = Path("reports")
 
 RESULTS_OF_A_RUN = {
     REPORTS / "index.html": "the page to look at: scores, confusion, crops, suspected labels",
-    RESULTS / "megadetector.json": "detections and species for Timelapse (MegaDetector format 1.6)",
+    RESULTS / "by_dataset": "one MegaDetector JSON a dataset, for Timelapse in its image folder",
     REVIEW / "candidates.csv": "labels that are probably wrong, most suspicious first",
     CLASSIFIER: "the classifier: weights and model.json",
 }

@@ -69,6 +69,13 @@ def merge(
     return document | {"detection_categories": names}
 
 
+def of_dataset(document: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """Give one dataset's part of a document, with ``file`` relative to the dataset's image folder."""
+    prefix = f"{dataset}/"
+    images = [image for image in document["images"] if image["file"].startswith(prefix)]
+    return document | {"images": [image | {"file": image["file"].removeprefix(prefix)} for image in images]}
+
+
 def _detection(row: Any, category: str) -> dict[str, Any]:
     confidence = 1.0 if pd.isna(row.confidence) else round(row.confidence, 4)
     return {

@@ -13,6 +13,7 @@ from camtraps.errors import InputError
 from camtraps.labels import Selection
 from camtraps.params import check_range
 from camtraps.schema import BOXES, QUERIED
+from camtraps.taxonomy import Pair, fold
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,13 +34,31 @@ class QueryParams:
 class Chosen:
     """The photos chosen, their human boxes, and those that carry an asked class but were left out (with a reason).
 
-    Photos without any asked class are only counted: ``num_photos`` is the number in the catalog.
+    Photos without any asked class are only counted: ``num_photos`` is the number in the catalog. ``idle`` names the
+    photos of corrections that the catalog does not have.
     """
 
     photos: pa.Table
     boxes: pa.Table
     left_out: pd.DataFrame
     num_photos: int
+    labels: tuple[str, ...]
+    idle: list[str]
+
+    def warnings(self) -> list[str]:
+        """Say what a person should look at: labels without photos, corrections without effect."""
+        empty = [label for label in self.labels if label not in self.photos_by_label()]
+        lines = (
+            [
+                f"no photo of label {', '.join(empty)} in the catalog: compare the names of datasets and labels in "
+                "taxonomy.csv and label_spec.json with those of the catalog"
+            ]
+            if empty
+            else []
+        )
+        if self.idle:
+            lines.append(f"corrections.csv: {len(self.idle)} of no photo in the catalog, first {self.idle[0]}")
+        return lines
 
     def failure_rows(self) -> pd.DataFrame:
         """Give the rows of the failures table."""
@@ -79,6 +98,7 @@ with judged as (
 ), one as (select image, dataset, unnest(labels) as named_as from judged)
 select image, named_as.class as class, named_as.level as level, asked.label, asked.why
 from one join asked on lower(trim(one.dataset)) = asked.dataset and lower(trim(named_as.class)) = asked.class
+    and (asked.level is null or asked.level = named_as.level)
 """
 
 _CANDIDATES = """
@@ -135,8 +155,14 @@ where problem is not null or place > max_count
 union all
 select photos.image, 'skipped', 'its label is known to be wrong, the right one unknown'
 from photos join fixes using (dataset, file) where correct_class = ''
+union all
+select photos.image, 'skipped', 'corrected to a class that is not asked for: ' || correct_class
+from photos join fixes using (dataset, file)
+where correct_class <> '' and image not in (select image from candidates)
 order by image
 """
+
+_IDLE = "select dataset || '/' || file from fixes anti join photos using (dataset, file) order by all"
 
 
 def choose(database: duckdb.DuckDBPyConnection, selection: Selection, corrections: pd.DataFrame, seed: int) -> Chosen:
@@ -148,14 +174,14 @@ def choose(database: duckdb.DuckDBPyConnection, selection: Selection, correction
     Args:
         database: the catalog, from `catalog.connect`.
         selection: the resolved specification.
-        corrections: rows (dataset, file, correct_class), one a photo; an empty class takes the photo out.
+        corrections: rows (dataset, file, correct_class), one a photo; the class is one of the dataset's or a label of
+            the specification; an empty one takes the photo out.
         seed: any whole number.
 
     Raises:
         InputError: no photo is left.
     """
-    asked = [(*pair, *chosen) for pair, chosen in sorted(selection.pairs.items())]
-    _register(database, "asked", ["dataset", "class", "label", "why"], asked)
+    _register(database, "asked", ["dataset", "class", "label", "why", "level"], _asked(selection, pairs(database)))
     caps = pa.table(
         {
             "label": [rule.label for rule in selection.rules],
@@ -182,6 +208,8 @@ def choose(database: duckdb.DuckDBPyConnection, selection: Selection, correction
         boxes=_arrow(database, _BOXES, BOXES.schema),
         left_out=database.sql(_LEFT_OUT).to_arrow_table().to_pandas().drop_duplicates("image"),
         num_photos=int(database.execute("select count(*) from photos").fetchall()[0][0]),
+        labels=tuple(rule.label for rule in selection.rules),
+        idle=[name for (name,) in database.execute(_IDLE).fetchall()],
     )
     if not chosen.photos.num_rows:
         names = ", ".join(sorted({name for _, name in pairs(database)})[:20])
@@ -191,8 +219,21 @@ def choose(database: duckdb.DuckDBPyConnection, selection: Selection, correction
     return chosen
 
 
+def _asked(selection: Selection, known: set[Pair]) -> list[tuple[str, str, str, str, str | None]]:
+    """Give (dataset, class, label, why, level); level None is any, and in corrections a label may stand for a class."""
+    asked: list[tuple[str, str, str, str, str | None]] = [
+        (*pair, *chosen, None) for pair, chosen in sorted(selection.pairs.items())
+    ]
+    taken = known | set(selection.pairs)
+    for dataset in sorted({dataset for dataset, _ in taken}):
+        for rule in selection.rules:
+            if (dataset, fold(rule.label)) not in taken:
+                asked.append((dataset, fold(rule.label), rule.label, "label in a correction", "correction"))
+    return asked
+
+
 def _register(
-    database: duckdb.DuckDBPyConnection, name: str, columns: list[str], rows: Sequence[Sequence[str]]
+    database: duckdb.DuckDBPyConnection, name: str, columns: list[str], rows: Sequence[Sequence[str | None]]
 ) -> None:
     arrays = [pa.array([row[at] for row in rows], pa.string()) for at in range(len(columns))]
     database.register(name, pa.Table.from_arrays(arrays, names=columns))

@@ -155,6 +155,10 @@ def compose(run: Run, reader: Reader, num_candidates: int) -> str:
     suspected = first.merge(run.crops.drop(columns="label"), on=["image", "box"])
     said = [f"{row.rank}. is labelled {row.label}, looks like {row.predicted}" for row in suspected.itertuples()]
     samples = sample_of_labels(run.crops)
+    top1 = run.scores["test"]["top1"]
+    caution = (
+        f'<p class="note">Some are mistakes of the classifier, which is right in {top1:.0%} of the test crops.</p>'
+    )
     confusion = run.confusion[run.confusion["split"] == "test"]
     per_class = run.per_class[run.per_class["split"] == "test"].drop(columns="split")
     sections = [
@@ -163,7 +167,10 @@ def compose(run: Run, reader: Reader, num_candidates: int) -> str:
         ("Classes, test split", table(per_class)),
         ("Learning curves", curve(pd.DataFrame(run.history), ["train_loss", "val_log_loss", "val_macro_recall"])),
         ("What went through the stages", counts_table(run.counts)),
-        (f"Labels that are probably wrong, {len(first)} of {len(run.candidates)}", pictures(suspected, said, reader)),
+        (
+            f"Labels that are probably wrong, {len(first)} of {len(run.candidates)}",
+            caution + pictures(suspected, said, reader),
+        ),
         ("Crops of each label", pictures(samples, samples["label"].tolist(), reader)),
     ]
     return page(f"camtraps: {run.name}", sections)

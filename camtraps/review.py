@@ -61,7 +61,7 @@ def rank(predictions: pd.DataFrame, classes: list[str], min_margin: float) -> Ra
             np.array(classes)[rival], others[crops, rival], predictions["label"], of_label, strict=True
         )
     ]
-    table = predictions[["image", "box", "split", "label"]].assign(
+    table = predictions[["image", "dataset", "box", "split", "label"]].assign(
         predicted=np.array(classes)[rival], margin=margin.round(6), score=score.round(6), evidence=evidence
     )
     photos = table.sort_values(["margin", "score", "image"], kind="stable").drop_duplicates("image")
@@ -75,5 +75,8 @@ def rank(predictions: pd.DataFrame, classes: list[str], min_margin: float) -> Ra
         (image, None, "margin below mislabel.min_margin" if margin > 0 else "prediction does not contradict the label")
         for image, margin in zip(rest["image"], rest["margin"], strict=True)
     ]
-    candidates = listed.assign(rank=np.arange(1, len(listed) + 1)).reset_index(drop=True)
+    files = [
+        image.removeprefix(f"{dataset}/") for image, dataset in zip(listed["image"], listed["dataset"], strict=True)
+    ]
+    candidates = listed.assign(rank=np.arange(1, len(listed) + 1), file=files).reset_index(drop=True)
     return Ranked(candidates, failures.rows("mislabel", "skipped", reasons), len(photos))

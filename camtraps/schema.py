@@ -151,6 +151,8 @@ CANDIDATES = _table(
     [
         ("rank", WHOLE),
         ("image", TEXT),
+        ("dataset", TEXT),
+        ("file", TEXT),
         ("box", WHOLE),
         ("split", TEXT),
         ("label", TEXT),

@@ -3,7 +3,7 @@
 from camtraps import layout, tables
 from camtraps.failures import Counts, close, rows
 from camtraps.files import read_json, write_json
-from camtraps.merge import MergeParams, merge
+from camtraps.merge import MergeParams, merge, of_dataset
 from camtraps.params import load
 from camtraps.schema import DETECTIONS, FAILURES, PREDICTIONS, QUERIED
 from stages._run import run
@@ -20,6 +20,8 @@ def main() -> Counts:
     classes = read_json(layout.PREDICTIONS / "classes.json")
     document = merge(queried, detections, failed, predictions, classes, params)
     write_json(out / "megadetector.json", document)
+    for dataset in sorted(set(queried["dataset"])):
+        write_json(out / "by_dataset" / f"{dataset}.json", of_dataset(document, dataset))
     counts = Counts(unit="photos", rows_in=len(queried), rows_out=len(document["images"]), skipped=0, failed=0)
     return close(out, counts, rows("merge", "skipped", []), 1.0)
 

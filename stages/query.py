@@ -6,7 +6,7 @@ from camtraps.files import write_json
 from camtraps.params import load
 from camtraps.query import QueryParams, choose
 from camtraps.schema import BOXES, QUERIED
-from stages._run import run
+from stages._run import run, warn
 
 
 def main() -> Counts:
@@ -20,6 +20,7 @@ def main() -> Counts:
     tables.write_arrow(chosen.photos, out / "queried.parquet", QUERIED)
     tables.write_arrow(chosen.boxes, out / "boxes.parquet", BOXES)
     write_json(out / "labels.json", selection.by_label())
+    warn(*chosen.warnings())
     details = {"photos_by_label": chosen.photos_by_label()}
     return close(out, chosen.counts(), chosen.failure_rows(), params.max_failed, details)
 

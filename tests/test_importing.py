@@ -147,8 +147,12 @@ def test_dropped_photos_below_the_limit_are_listed_as_problems(source):
     document = make.cct()
     document["images"][3]["file_name"] = "../secret.jpg"
     imported = bring(source, document, max_failed=0.1)
-    assert imported.lines()[1:] == ["  1 dropped: file name leads out of the image folder"]
-    assert (source.parent / "data" / "problems" / "tiny.csv").read_text() == (
+    listed = source.parent / "data" / "problems" / "tiny.csv"
+    assert imported.lines()[1:] == [
+        "  1 dropped: file name leads out of the image folder",
+        f"  each is listed in {listed}",
+    ]
+    assert listed.read_text() == (
         "item,kind,reason\nimages[3] ../secret.jpg,dropped,file name leads out of the image folder\n"
     )
 
@@ -295,3 +299,12 @@ def test_a_collection_without_datasets_says_how_to_bring_one_in(tmp_path):
     with pytest.raises(MissingError) as caught:
         collections.read_image_roots(tmp_path)
     assert str(caught.value) == f"{tmp_path}/datasets.csv: not found; bring photos in with `camtraps import cct`"
+
+
+def test_a_taxonomy_of_another_dataset_is_noticed(source):
+    imported = bring(source, make.cct())
+    collection = source.parent / "data"
+    (collection / "taxonomy.csv").write_text("dataset_name,query,taxonomy_string\nother,fox,\n")
+    (line,) = importing.missing_from_taxonomy(collection, imported)
+    assert line.startswith(f"warning: {collection / 'taxonomy.csv'} has no row for ")
+    assert line.endswith("its dataset_name column has other")

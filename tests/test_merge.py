@@ -5,7 +5,7 @@ import json
 import pytest
 from make_tables import rows
 
-from camtraps.merge import MergeParams, merge
+from camtraps.merge import MergeParams, merge, of_dataset
 from camtraps.schema import DETECTIONS, PREDICTIONS, QUERIED
 
 CLASSES = ["fox", "deer", "bird"]
@@ -107,3 +107,11 @@ def test_the_document_says_its_format_and_all_detectors():
 def test_the_document_is_plain_json():
     document = merged(label="last")
     assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_the_part_of_a_dataset_has_files_relative_to_its_image_folder():
+    document = merged(photos=("d/a.jpg", "d/sub/b.jpg", "e/a.jpg"))
+    part = of_dataset(document, "d")
+    assert [image["file"] for image in part["images"]] == ["a.jpg", "sub/b.jpg"]
+    assert part["images"][0]["detections"] == document["images"][0]["detections"]
+    assert part["info"] == document["info"]

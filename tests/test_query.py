@@ -311,3 +311,37 @@ def test_all_photos_of_a_place_come_in_the_order_they_were_taken(tmp_path):
         "sequence burst": ["5.jpg", "6.jpg"],
         "photo 8.jpg": ["8.jpg"],
     }
+
+
+def test_a_correction_may_name_a_label_instead_of_a_class(tmp_path):
+    rows = [make.row("d/x.jpg", "deer"), make.row("d/y.jpg", "vulpes")]
+    asked = Selection(
+        (LabelRule("fox"), LabelRule("DEER")), {("d", "vulpes"): ("fox", ""), ("d", "deer"): ("DEER", "")}
+    )
+    chosen = pick(tmp_path, rows, asked, [("d/x.jpg", "Fox")])
+    assert dict(zip(*chosen.photos.select(["image", "label"]).to_pydict().values(), strict=True)) == {
+        "d/x.jpg": "fox",
+        "d/y.jpg": "fox",
+    }
+
+
+def test_a_class_of_the_catalog_that_is_called_like_a_label_stays_that_class(tmp_path):
+    rows = [make.row("d/x.jpg", "fox"), make.row("d/y.jpg", "vulpes")]
+    asked = Selection((LabelRule("fox"),), {("d", "vulpes"): ("fox", "")})
+    assert classes(pick(tmp_path, rows, asked)) == {"d/y.jpg": "vulpes"}
+
+
+def test_a_photo_corrected_to_what_nobody_asked_for_is_listed(tmp_path):
+    rows = [make.row("d/x.jpg", "deer"), make.row("d/y.jpg", "deer")]
+    chosen = pick(tmp_path, rows, select("deer"), [("d/x.jpg", "unicorn")])
+    assert left_out(chosen) == {"d/x.jpg": ("skipped", "corrected to a class that is not asked for: unicorn")}
+
+
+def test_corrections_of_unknown_photos_and_labels_without_photos_are_warned_of(tmp_path):
+    rows = [make.row("d/x.jpg", "deer")]
+    chosen = pick(tmp_path, rows, select("deer", "elk"), [("d/nosuch.jpg", "deer")])
+    assert chosen.warnings() == [
+        "no photo of label ELK in the catalog: compare the names of datasets and labels in taxonomy.csv and "
+        "label_spec.json with those of the catalog",
+        "corrections.csv: 1 of no photo in the catalog, first d/nosuch.jpg",
+    ]
