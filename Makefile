@@ -16,7 +16,7 @@ demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scor
 
 .PHONY: test
 test: $(READY) ## run the tests
-	@python -m pytest -q -n 2 --dist loadgroup $(TESTS)
+	@python -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 .PHONY: check
 check: $(READY) ## ruff and mypy

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from conftest import Clone
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,6 @@ import pytest
 import yaml
 from conftest import Clone
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 TINY = {
     "demo": {"photos": 130},
     # Two spoilt photos are a larger share of 130 than of a real collection.
