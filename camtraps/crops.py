@@ -46,18 +46,21 @@ class Selected:
 def select(queried: pd.DataFrame, detections: pd.DataFrame, threshold: float) -> Selected:
     """Choose the boxes to cut: animals, confident enough, and of the class that the photo is labelled with.
 
+    A photo with several labels gives no crops, since training takes one label a crop.
+
     Args:
         queried: rows of the queried table.
         detections: rows of the detections table, for photos of ``queried`` only.
         threshold: smallest confidence of a detector's box.
     """
-    columns = ["image", "dataset", "file", "location", "sequence", "datetime", "class", "label"]
+    columns = ["image", "dataset", "file", "location", "sequence", "datetime", "class", "label", "labels"]
     boxes = detections.rename(columns={"class": "box_class"}).merge(queried[columns], on="image", validate="m:1")
     assert len(boxes) == len(detections), "detections of photos that were not queried"
     other = boxes["box_class"].notna() & (boxes["box_class"].fillna("").map(fold) != boxes["class"].map(fold))
     reason = np.select(
-        [boxes["category"] != "animal", boxes["confidence"] < threshold, other],
+        [boxes["labels"].map(len) > 1, boxes["category"] != "animal", boxes["confidence"] < threshold, other],
         [
+            "several labels: " + boxes["labels"].map(", ".join).astype("str") + "; training takes one a crop",
             "not an animal but a " + boxes["category"],
             "confidence below crop.threshold",
             "box is of another class: " + boxes["box_class"].fillna("").astype(str),

@@ -50,15 +50,13 @@ def cut_all(boxes: pd.DataFrame, roots: dict[str, str], params: CropParams, outp
     rows: list[dict[str, Any]] = []
     failed: list[tuple[str, int, str]] = []
     skipped: list[tuple[str, int, str]] = []
-    for (name, _), unit, folder in zip(groups, units, folders, strict=True):
+    for (name, _), folder in zip(groups, folders, strict=True):
         result = read_json(folder / "crops.json")
         rows += [{**row, "shard": name} for row in result["crops"]]
         failed += result["failed"]
         skipped += result["skipped"]
         if result["crops"]:
             link_or_copy(folder / "crops.zip", output / name)
-        if result["failed"] and not all(is_local(uri) for _, uri, _ in unit.payload["photos"]):
-            remove(folder)  # nothing would tell that a remote photo has come back: try again in the next run
     columns = ["image", "box", "dataset", "location", "sequence", "datetime", "label", "confidence", "detector"]
     places = ["image", "box", "shard", "offset", "length", "width", "height", "x", "y", "w", "h"]
     crops = boxes[columns].merge(pd.DataFrame(rows, columns=places), on=["image", "box"])
@@ -85,21 +83,22 @@ def _unit(rows: pd.DataFrame, roots: dict[str, str], params: CropParams, code: s
     photos = []
     for (image, dataset, file), of_photo in rows.sort_values(["image", "box"]).groupby(["image", "dataset", "file"]):
         wanted = [
-            [int(row.box), _member(row.image, row.box, row.detector), [row.x, row.y, row.w, row.h]]
+            [int(row.box), member_name(row.image, row.box, row.detector), [row.x, row.y, row.w, row.h]]
             for row in of_photo.itertuples()
         ]
         photos.append([image, photo_uri(roots[dataset], file), wanted])
     payload = {"photos": photos, "params": asdict(params)}
     stamps = [stamp(uri) for _, uri, _ in photos]
-    return Unit(digest(code, json.dumps(payload), *stamps), payload, len(photos))
+    remote = not all(is_local(uri) for _, uri, _ in photos)
+    return Unit(digest(code, json.dumps(payload), *stamps), payload, len(photos), remote)
 
 
-def _member(image: str, box: int, detector: str) -> str:
+def member_name(image: str, box: int, detector: str) -> str:
     """Name a crop as CameraTraps does: the detector follows unless a person drew the box."""
     return f"{image}___crop{box:02d}.jpg" if detector == HUMAN else f"{image}___crop{box:02d}_{detector}.jpg"
 
 
-def _cut_shard(payload: dict[str, Any], folder: Path) -> None:
+def _cut_shard(payload: dict[str, Any], folder: Path) -> bool:
     params = CropParams(**payload["params"])
     crops: list[dict[str, Any]] = []
     result: dict[str, list[Any]] = {"crops": crops, "failed": [], "skipped": []}
@@ -125,3 +124,4 @@ def _cut_shard(payload: dict[str, Any], folder: Path) -> None:
     for row in crops:
         row["offset"], row["length"] = places[row.pop("name")]
     write_json(folder / "crops.json", result)
+    return not result["failed"]

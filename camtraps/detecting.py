@@ -11,7 +11,7 @@ import pandas as pd
 from camtraps import failures
 from camtraps.detections import WITHOUT, DetectParams, Sources
 from camtraps.detectors import motion
-from camtraps.files import code_digest, digest, read_json, remove, work_dir, write_json
+from camtraps.files import code_digest, digest, read_json, work_dir, write_json
 from camtraps.storage import is_local, photo_uri, stamp
 from camtraps.units import Unit, run
 
@@ -34,15 +34,10 @@ def detect_motion(photos: pd.DataFrame, wanted: set[str], roots: dict[str, str])
     code = code_digest(CODE)
     units = [_unit(rows, wanted, roots, code) for _, rows in photos.groupby(["dataset", "place"], sort=True)]
     found: dict[str, motion.Found] = {}
-    for unit, folder in zip(units, run(units, _detect_place, work_dir("motion"), "detect"), strict=True):
-        answers = read_json(folder / "found.json")
-        for image, answer in answers.items():
+    for folder in run(units, _detect_place, work_dir("motion"), "detect"):
+        for image, answer in read_json(folder / "found.json").items():
             boxes = [motion.Box(**box) for box in answer.pop("boxes")]
             found[image] = motion.Found(boxes=boxes, **answer)
-        if any(found[image].failed for image in answers) and not all(
-            is_local(uri) for _, uri, *_ in unit.payload["photos"]
-        ):
-            remove(folder)  # nothing would tell that a remote photo has come back: try again in the next run
     return found
 
 
@@ -54,13 +49,15 @@ def _unit(rows: pd.DataFrame, wanted: set[str], roots: dict[str, str], code: str
     photos = [list(photo) for photo in zip(rows["image"], uris, sequences, seconds, strict=True)]
     payload = {"photos": photos, "wanted": asked}
     stamps = [stamp(uri) for uri in uris]
-    return Unit(digest(code, json.dumps(payload), *stamps), payload, len(asked))
+    remote = not all(is_local(uri) for uri in uris)
+    return Unit(digest(code, json.dumps(payload), *stamps), payload, len(asked), remote)
 
 
-def _detect_place(payload: dict[str, Any], folder: Path) -> None:
+def _detect_place(payload: dict[str, Any], folder: Path) -> bool:
     photos = [motion.Photo(*photo) for photo in payload["photos"]]
     found = motion.detect(photos, set(payload["wanted"]))
     write_json(folder / "found.json", {image: asdict(found[image]) for image in sorted(found)})
+    return not any(answer.failed for answer in found.values())
 
 
 DETECTORS: dict[str, Callable[[pd.DataFrame, set[str], dict[str, str]], dict[str, motion.Found]]] = {

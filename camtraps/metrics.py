@@ -97,26 +97,40 @@ def reliability(labels: Labels, probabilities: Probabilities) -> pd.DataFrame:
 
 def interval(right: NDArray[np.float64], locations: NDArray[Any]) -> tuple[float, float]:
     """Give the 95% interval of the mean of ``right`` by bootstrap over whole locations (percentile method)."""
-    _, index = np.unique(locations, return_inverse=True)
-    crops = np.bincount(index).astype(float)
-    hits = np.bincount(index, right)
-    times = np.random.default_rng(0).multinomial(len(crops), np.full(len(crops), 1 / len(crops)), RESAMPLES)
-    means = (times @ hits) / (times @ crops)
-    low, high = np.quantile(means, [0.025, 0.975])
+    crops, hits = _resampled(right, np.zeros(len(right), int), locations, num_classes=1)
+    low, high = np.quantile(hits / crops, [0.025, 0.975])
     return float(low), float(high)
 
 
 def macro_recall_error(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]) -> float:
     """Give the standard error of the macro recall, by bootstrap over locations; classes not drawn are left out."""
+    right = (probabilities.argmax(axis=1) == labels).astype(float)
+    crops, hits = _resampled(right, labels, locations, probabilities.shape[1])
+    recalls = hits / np.maximum(crops, 1)  # (resamples, classes)
+    return float((recalls.sum(axis=1) / (crops > 0).sum(axis=1)).std())
+
+
+def _resampled(
+    right: NDArray[np.float64], classes: Labels, locations: NDArray[Any], num_classes: int
+) -> NDArray[np.float64]:
+    """Draw whole locations with replacement, as many as there are, and count what was drawn by class.
+
+    Args:
+        right: 1 for each crop that is right, else 0, (crops,).
+        classes: class index, (crops,).
+        locations: (crops,).
+        num_classes: classes to count, whether they occur or not.
+
+    Returns:
+        (2, resamples, classes): first all crops, then the right ones.
+    """
     _, index = np.unique(locations, return_inverse=True)
-    shape = (index.max() + 1, probabilities.shape[1])
-    crops, hits = np.zeros(shape), np.zeros(shape)
-    np.add.at(crops, (index, labels), 1)
-    np.add.at(hits, (index, labels), probabilities.argmax(axis=1) == labels)
-    times = np.random.default_rng(0).multinomial(shape[0], np.full(shape[0], 1 / shape[0]), RESAMPLES)
-    drawn = times @ crops  # (resamples, classes)
-    recalls = (times @ hits) / np.maximum(drawn, 1)
-    return float((recalls.sum(axis=1) / (drawn > 0).sum(axis=1)).std())
+    num = index.max() + 1
+    counts = np.zeros((2, num, num_classes))
+    np.add.at(counts[0], (index, classes), 1)
+    np.add.at(counts[1], (index, classes), right)
+    times = np.random.default_rng(0).multinomial(num, np.full(num, 1 / num), RESAMPLES)  # (resamples, locations)
+    return np.asarray(times @ counts)
 
 
 def fit_temperature(labels: Labels, logits: NDArray[np.float64]) -> float:

@@ -62,7 +62,8 @@ RECORDED = _table(
 )
 
 # ``class`` is what the catalog or a correction says, ``label`` what the classifier learns; ``why`` names the taxon or
-# the dataset label of the label specification that chose the photo.
+# the dataset label of the label specification that chose the photo. ``labels`` are all labels of the photo in the order
+# of the specification, one unless ``query.allow_multilabel``; ``label`` is the first, with its ``class`` and ``why``.
 QUERIED = _table(
     "queried",
     ("image",),
@@ -72,6 +73,7 @@ QUERIED = _table(
         *SHAPE,
         ("class", TEXT),
         ("label", TEXT),
+        ("labels", _list(TEXT)),
         ("why", TEXT),
         ("level", TEXT),
         ("has_truth_boxes", FLAG),

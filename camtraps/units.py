@@ -24,6 +24,7 @@ from camtraps.files import remove, replacing
 from camtraps.progress import bar
 
 KEEP_SECONDS = 30 * 24 * 3600
+AGAIN = "again"  # a file in a result that the next run makes again
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,28 @@ class Unit:
     """One piece of work.
 
     ``fingerprint`` is the hash of rows, parameters and code; ``payload`` is what the function gets; ``size`` counts
-    photos, for the progress bar.
+    photos, for the progress bar. ``remote`` says that some photos have no stamp in the fingerprint: nothing would tell
+    that one of them has come back.
     """
 
     fingerprint: str
     payload: Any
     size: int
+    remote: bool = False
 
 
-def run(units: Sequence[Unit], function: Callable[[Any, Path], None], folder: Path, label: str) -> list[Path]:
+Function = Callable[[Any, Path], bool]
+
+
+def run(units: Sequence[Unit], function: Function, folder: Path, label: str) -> list[Path]:
     """Bring every unit's result about and give the result folders in the order of the units.
+
+    A result is made once, unless remote photos of it could not be read: then the next run tries again.
 
     Args:
         units: the work.
-        function: called as ``function(payload, new_folder)`` in a worker process; writes its files into the folder.
+        function: called as ``function(payload, new_folder)`` in a worker process; writes its files into the folder and
+            says whether all photos could be read.
         folder: the work folder of this kind of work (`files.work_dir`).
         label: what the progress bar says.
 
@@ -53,12 +62,12 @@ def run(units: Sequence[Unit], function: Callable[[Any, Path], None], folder: Pa
     """
     results = [folder / unit.fingerprint for unit in units]
     prune(folder, {result.name for result in results})
-    missing = [(unit, result) for unit, result in zip(units, results, strict=True) if not result.is_dir()]
+    missing = [(unit, result) for unit, result in zip(units, results, strict=True) if not _is_final(result)]
     done = sum(unit.size for unit in units) - sum(unit.size for unit, _ in missing)
     with bar(label, sum(unit.size for unit in units), "photos", initial=done) as progress:
         if num_workers() == 1 or len(missing) < 2:
             for unit, result in missing:
-                _make(function, unit.payload, result)
+                _make(function, unit, result)
                 progress.update(unit.size)
         else:
             _run_pool(missing, function, progress)
@@ -89,13 +98,13 @@ def die_with_parent() -> None:
             sys.exit(1)
 
 
-def _run_pool(missing: list[tuple[Unit, Path]], function: Callable[[Any, Path], None], progress: "tqdm[Any]") -> None:
+def _run_pool(missing: list[tuple[Unit, Path]], function: Function, progress: "tqdm[Any]") -> None:
     context = get_context("spawn")  # a forked DuckDB, Arrow or torch thread pool may hang
     with ProcessPoolExecutor(num_workers(), mp_context=context, initializer=_start_worker) as pool:
         waiting: dict[Future[None], Unit] = {}
         try:
             for unit, result in missing:
-                waiting[pool.submit(_make, function, unit.payload, result)] = unit
+                waiting[pool.submit(_make, function, unit, result)] = unit
             while waiting:
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     future.result()
@@ -119,11 +128,16 @@ def _start_worker() -> None:
         libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
 
 
-def _make(function: Callable[[Any, Path], None], payload: Any, result: Path) -> None:
+def _is_final(result: Path) -> bool:
+    return result.is_dir() and not (result / AGAIN).exists()
+
+
+def _make(function: Function, unit: Unit, result: Path) -> None:
     with replacing(result) as part:
-        remove(part)  # of a killed process that had the same number, as in containers
         part.mkdir()
-        function(payload, part)
+        all_read = function(unit.payload, part)
+        if unit.remote and not all_read:
+            (part / AGAIN).touch()
 
 
 def prune(folder: Path, wanted: set[str]) -> None:

@@ -20,7 +20,7 @@ def run(name: str, stage: Callable[[], Counts]) -> None:
         die_with_parent()
     start = time.monotonic()
     try:
-        with _lock(name):
+        with _Lock(name):
             counts = stage()
     except CamtrapsError as error:
         sys.stderr.write(f"{name}: {error}\n")
@@ -44,7 +44,7 @@ def warn(*lines: str) -> None:
         sys.stderr.write(f"warning: {line}\n")
 
 
-class _lock:
+class _Lock:
     """Keep a second run of the same stage in the same folder from writing into this one's outputs."""
 
     def __init__(self, name: str) -> None:

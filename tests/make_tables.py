@@ -31,6 +31,8 @@ def rows(table: Table, *given: dict[str, Any]) -> pd.DataFrame:
 def _fill(table: Table, given: dict[str, Any]) -> dict[str, Any]:
     assert set(given) <= set(table.schema.names), set(given) - set(table.schema.names)
     row = {f.name: None if f.nullable else FILLED.get(str(f.type)) for f in table.schema} | given
+    if "labels" in row and "labels" not in given:
+        row["labels"] = [row["label"]]
     if "image" in row and "image" not in given:
         row["image"] = f"{row['dataset']}/{row['file']}"
     if "file" in row and "image" in given:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from make_tables import rows
 
+from camtraps import tables
 from camtraps.crops import CropParams, rectangle, relative, select
 from camtraps.schema import DETECTIONS, QUERIED
 
@@ -23,9 +24,9 @@ SQUARES = [
 ]
 
 
-def chosen(*boxes, threshold=0.3, photo_class="fox"):
+def chosen(*boxes, threshold=0.3, photo_class="fox", labels=("canid",)):
     """Select among boxes of one photo; give the numbers of those taken and the reasons of the others by number."""
-    queried = rows(QUERIED, {"image": "d/a.jpg", "class": photo_class, "label": "canid"})
+    queried = rows(QUERIED, {"image": "d/a.jpg", "class": photo_class, "label": labels[0], "labels": labels})
     found = rows(DETECTIONS, *({"image": "d/a.jpg", "box": at} | box for at, box in enumerate(boxes)))
     selected = select(queried, found, threshold)
     reasons = dict(zip(selected.skipped["box"], selected.skipped["reason"], strict=True))
@@ -121,10 +122,30 @@ def test_no_boxes_give_no_crops():
 
 
 def test_a_chosen_box_carries_the_label_of_its_photo():
-    queried = rows(QUERIED, {"image": "d/a", "label": "fox"}, {"image": "d/b", "label": "NA"})
+    given = {"d/a": "fox", "d/b": "NA"}
+    queried = rows(QUERIED, *({"image": image, "label": name, "labels": [name]} for image, name in given.items()))
     found = rows(DETECTIONS, {"image": "d/b", "category": "animal"}, {"image": "d/a", "category": "animal"})
     boxes = select(queried, found, 0.3).boxes
-    assert dict(zip(boxes["image"], boxes["label"], strict=True)) == {"d/a": "fox", "d/b": "NA"}
+    assert dict(zip(boxes["image"], boxes["label"], strict=True)) == given
+
+
+def test_no_box_of_a_photo_with_several_labels_is_cut():
+    taken, reasons = chosen(animal(0.9), animal(0.1), animal(named="deer"), labels=("fox", "deer"))
+    assert taken == []
+    assert set(reasons.values()) == {"several labels: fox, deer; training takes one a crop"}
+    assert list(reasons) == [0, 1, 2]
+
+
+def test_a_photo_with_several_labels_leaves_those_with_one_alone(tmp_path):
+    given = {"d/a": ["fox"], "d/b": ["fox", "NA"], "d/c": ["NA"]}
+    photos = rows(QUERIED, *({"image": image, "label": names[0], "labels": names} for image, names in given.items()))
+    tables.write(photos, tmp_path / "queried.parquet", QUERIED)
+    queried = tables.read(tmp_path / "queried.parquet", QUERIED)
+    selected = select(queried, rows(DETECTIONS, *({"image": image, "category": "animal"} for image in given)), 0.3)
+    assert selected.boxes["image"].tolist() == ["d/a", "d/c"]
+    assert selected.skipped[["image", "kind", "reason"]].to_numpy(object).tolist() == [
+        ["d/b", "skipped", "several labels: fox, NA; training takes one a crop"]
+    ]
 
 
 @pytest.mark.parametrize(

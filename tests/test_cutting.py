@@ -43,7 +43,9 @@ def photo(path, size=(160, 120), patch=(94, 24, 130, 60), colour=RED):
 
 def boxes_of(*photos):
     """Make one box of each (file, location, more columns of the detection)."""
-    queried = {file: {"image": f"d/{file}", "location": place, "label": "fox"} for file, place, _ in photos}
+    queried = {
+        file: {"image": f"d/{file}", "location": place, "label": "fox", "labels": ["fox"]} for file, place, _ in photos
+    }
     found = [{"image": f"d/{file}", "category": "animal", "detector": "human"} | BOX | more for file, _, more in photos]
     return select(rows(QUERIED, *queried.values()), rows(DETECTIONS, *found), 0.3).boxes
 
@@ -72,7 +74,7 @@ def cut_units(monkeypatch):
 
     def counted(payload, folder):
         done.append([image for image, *_ in payload["photos"]])
-        cut_shard(payload, folder)
+        return cut_shard(payload, folder)
 
     monkeypatch.setattr(cutting, "_cut_shard", counted)
     return done
@@ -287,6 +289,20 @@ def test_a_remote_photo_that_failed_is_tried_again(tmp_path):
     assert len(cut_all(boxes, roots, params(), tmp_path / "out").crops) == 1
 
 
+def test_remote_photos_that_were_read_are_not_cut_again(tmp_path, cut_units):
+    photo(tmp_path / "a.jpg")
+    fsspec.filesystem("memory").pipe(f"/{tmp_path.name}/a.jpg", (tmp_path / "a.jpg").read_bytes())
+    for _ in range(2):
+        cut_all(boxes_of(("a.jpg", "1", {})), {"d": f"memory://{tmp_path.name}"}, params(), tmp_path / "out")
+    assert cut_units == [["d/a.jpg"]]
+
+
+def test_a_local_photo_that_is_absent_is_not_looked_for_again(tmp_path, cut_units):
+    for _ in range(2):
+        assert len(cut_photos(tmp_path, ("a.jpg", "1", {})).failures) == 1
+    assert cut_units == [["d/a.jpg"]]
+
+
 def test_new_photos_at_one_camera_leave_the_shards_of_others_alone(tmp_path):
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         photo(tmp_path / "photos" / name)
@@ -316,6 +332,6 @@ def test_cutting_over_an_earlier_result_keeps_what_the_work_folder_remembers(tmp
 
 def test_crops_are_made_again_when_any_code_behind_them_changes():
     behind = closure(ROOT / "camtraps/cutting.py") | {"camtraps/cutting.py"}
-    irrelevant = {"schema", "tables", "failures", "taxonomy", "units", "files", "detections"}
+    irrelevant = {"schema", "tables", "failures", "taxa", "taxonomy", "units", "files", "detections"}
     wanted = behind - REFUSERS - {f"camtraps/{name}.py" for name in irrelevant}
     assert wanted <= {name.replace(".", "/") + ".py" for name in cutting.CODE}

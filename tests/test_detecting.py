@@ -132,7 +132,7 @@ def test_places_are_not_looked_at_again_until_a_photo_changes(tmp_path, one_proc
 
     def counted(payload, folder):
         looked.append(len(payload["photos"]))
-        detect_place(payload, folder)
+        return detect_place(payload, folder)
 
     monkeypatch.setattr(detecting, "_detect_place", counted)
     first = detect_motion(photos, {"d/2.png"}, {"d": str(tmp_path)})

@@ -122,6 +122,16 @@ def test_the_interval_is_that_of_a_slow_bootstrap_over_locations():
     assert metrics.interval(right, locations) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.02)
 
 
+def test_the_error_of_the_macro_recall_is_that_of_a_slow_bootstrap_over_locations():
+    labels, probabilities, locations = sample(num=150, classes=4, num_locations=10)
+    right = probabilities.argmax(axis=1) == labels
+    generator, recalls = np.random.default_rng(5), []
+    for _ in range(1500):
+        drawn = np.concatenate([np.flatnonzero(locations == at) for at in generator.integers(0, 10, 10)])
+        recalls.append(np.mean([right[drawn][labels[drawn] == c].mean() for c in np.unique(labels[drawn])]))
+    assert metrics.macro_recall_error(labels, probabilities, locations) == pytest.approx(np.std(recalls), rel=0.08)
+
+
 def test_the_interval_narrows_with_more_locations():
     widths = []
     for num in (8, 32, 128):

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ from camtraps.units import KEEP_SECONDS, Unit, num_workers, run
 
 def write_letter(payload, folder):
     (folder / "letter").write_text(payload["letter"])
+    return True
+
+
+def write_incomplete(payload, folder):
+    write_letter(payload, folder)
+    return False
 
 
 def write_or_die(payload, folder):
@@ -21,7 +28,7 @@ def write_or_die(payload, folder):
         while not Path(payload["other"]).is_dir():
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
-    write_letter(payload, folder)
+    return write_letter(payload, folder)
 
 
 def fail_on_b(payload, folder):
@@ -54,8 +61,31 @@ def test_results_come_in_the_order_of_the_units(folder, monkeypatch, workers):
 def test_a_finished_unit_is_not_made_again(folder):
     made = []
     run(letters("ab"), write_letter, folder, "test")
-    run(letters("abc"), lambda payload, part: made.append(payload["letter"]), folder, "test")
+    run(letters("abc"), lambda payload, part: made.append(payload["letter"]) is None, folder, "test")
     assert made == ["c"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_result_that_lacks_remote_photos_is_given_and_made_again_by_the_next_run(folder, monkeypatch, workers):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", workers)
+    before = [replace(unit, remote=True) for unit in letters("ab")]
+    assert content(run(before, write_incomplete, folder, "test")) == "ab"
+    after = [replace(unit, payload={"letter": unit.payload["letter"].upper()}) for unit in before]
+    assert content(run(after, write_letter, folder, "test")) == "AB"
+    assert content(run(before, write_letter, folder, "test")) == "AB"
+
+
+def test_a_result_that_lacks_local_photos_is_kept_until_they_change(folder):
+    run(letters("a"), write_incomplete, folder, "test")
+    assert content(run([Unit("print-a", {"letter": "A"}, 1)], write_letter, folder, "test")) == "a"
+
+
+def test_a_try_that_breaks_leaves_the_next_run_to_try_again(folder):
+    (unit,) = [replace(unit, remote=True) for unit in letters("b")]
+    run([unit], write_incomplete, folder, "test")
+    with pytest.raises(ZeroDivisionError):
+        run([unit], fail_on_b, folder, "test")
+    assert content(run([replace(unit, payload={"letter": "B"})], write_letter, folder, "test")) == "B"
 
 
 def test_another_fingerprint_is_made_anew_beside_the_old_one(folder):
