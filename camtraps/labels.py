@@ -1,209 +1,168 @@
-"""The label specification: which dataset labels make up each label of the classifier, with caps and priorities.
-
-The JSON form is ``{label: {taxa, dataset_labels, exclude, max_count, prioritize}}``, as in CameraTraps.
-"""
+"""The selection: which dataset labels make up each label of the classifier, and why."""
 
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from camtraps.errors import InputError, raise_all
-from camtraps.files import once_each, read_json
-from camtraps.taxonomy import Pair, Taxonomy, fold
+from camtraps.errors import raise_all
+from camtraps.label_rules import LabelRule as LabelRule
+from camtraps.label_rules import Rules
+from camtraps.label_rules import TaxonRule as TaxonRule
+from camtraps.label_specs import read as read
+from camtraps.taxonomy import Pair, Taxonomy
 
-EXCLUDE_KEYS = ("taxa", "dataset_labels")
-KEYS = (*EXCLUDE_KEYS, "exclude", "max_count", "prioritize")
-
-
-@dataclass(frozen=True)
-class TaxonRule:
-    """All labels at or below a taxon, of the named datasets or of all (None)."""
-
-    level: str
-    name: str
-    datasets: tuple[str, ...] | None
+NUM_NAMED = 20
 
 
-@dataclass(frozen=True)
-class LabelRule:
-    """One label of the specification.
-
-    ``max_count`` caps its photos; ``prioritize`` lists groups of datasets that are drawn from first, in order.
-    """
+class Hit(NamedTuple):
+    """A label that takes a dataset label, and the rule that chose it: ``family cervidae`` or ``dataset label``."""
 
     label: str
-    taxa: tuple[TaxonRule, ...] = ()
-    dataset_labels: tuple[Pair, ...] = ()
-    exclude: "LabelRule | None" = None
-    max_count: int | None = None
-    prioritize: tuple[tuple[str, ...], ...] = ()
+    why: str
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A resolved specification: every dataset label that is asked for, with its label and the rule that chose it."""
+    """A resolved specification: every dataset label that is asked for, with the labels that take it, in their order.
 
-    rules: tuple[LabelRule, ...]
-    pairs: dict[Pair, tuple[str, str]] = field(default_factory=dict)  # -> (label, why)
+    ``warnings`` name rules without effect.
+    """
+
+    rules: Rules
+    pairs: Mapping[Pair, tuple[Hit, ...]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def by_label(self) -> dict[str, dict[str, list[Any]]]:
         """Give the taxa and the dataset labels of each label."""
-        table: dict[str, dict[str, list[Any]]] = {}
-        for rule in self.rules:
-            taxa = [f"{taxon.level} {taxon.name}" for taxon in rule.taxa]
-            mine = [
-                [dataset, name] for (dataset, name), (label, _) in sorted(self.pairs.items()) if label == rule.label
-            ]
-            table[rule.label] = {"taxa": taxa, "dataset_labels": mine}
+        table: dict[str, dict[str, list[Any]]] = {
+            rule.label: {"taxa": [str(taxon) for taxon in rule.taxa], "dataset_labels": []} for rule in self.rules
+        }
+        for pair, hits in sorted(self.pairs.items()):
+            for hit in hits:
+                table[hit.label]["dataset_labels"].append(list(pair))
         return table
 
-
-def read(path: Path) -> tuple[LabelRule, ...]:
-    """Read a label specification.
-
-    Raises:
-        MissingError: no such file.
-        InputError: not JSON, or not a specification; all its problems are in the message, with their keys.
-    """
-    remedy = "write one, or bring it in with `camtraps import cct --label-spec`"
-    document = read_json(path, remedy, make_object=once_each)
-    if not isinstance(document, dict) or not document:
-        raise InputError(f"{path}: expected {{label: specification}} with at least one label, got {document!r}"[:300])
-    problems: list[str] = []
-    rules = tuple(_rule(label, spec, label, KEYS, problems) for label, spec in document.items())
-    raise_all(path, problems)
-    return rules
+    def overlaps(self) -> list[str]:
+        """Say which dataset labels several labels take."""
+        return [
+            f"{' and '.join(hit.label for hit in reversed(hits))} both take {label!r} of dataset {dataset}"
+            if len(hits) == 2
+            else f"{', '.join(hit.label for hit in hits)} all take {label!r} of dataset {dataset}"
+            for (dataset, label), hits in sorted(self.pairs.items())
+            if len(hits) > 1
+        ]
 
 
-def resolve(rules: tuple[LabelRule, ...], taxonomy: Taxonomy, known: Iterable[Pair], path: Path) -> Selection:
+def resolve(
+    rules: Rules, taxonomy: Taxonomy, known: Iterable[Pair], path: Path, allow_multilabel: bool = False
+) -> Selection:
     """Find the dataset labels of each label.
 
     Args:
-        rules: from `read`.
+        rules: from `label_specs.read`.
         taxonomy: lineages of the dataset labels.
         known: the dataset labels of the catalog, folded; explicit ones must be there or in the taxonomy.
         path: the specification's file, for messages.
+        allow_multilabel: several labels may take the same dataset label.
 
     Raises:
         InputError: unknown taxa, datasets or dataset labels, labels that end up empty, and dataset labels that two
-            labels share; all in one message.
+            labels share unless they may; all in one message.
     """
-    everything = set(known) | set(taxonomy.lineages)
-    problems: list[str] = []
-    pairs: dict[Pair, tuple[str, str]] = {}
+    selection, problems = attempt(rules, taxonomy, known)
+    raise_all(path, problems if allow_multilabel else [*problems, *selection.overlaps()])
+    return selection
+
+
+def attempt(rules: Rules, taxonomy: Taxonomy, known: Iterable[Pair]) -> tuple[Selection, list[str]]:
+    """Resolve what can be resolved, as `resolve` does, and say what cannot; overlaps are left to the selection."""
+    resolver = _Resolver(taxonomy, set(known))
+    pairs: dict[Pair, tuple[Hit, ...]] = {}
     for rule in rules:
-        num_before = len(problems)
-        problems += _unknown_datasets(rule, {dataset for dataset, _ in everything})
-        hits = _hits(rule, taxonomy, everything, problems)
-        excluded = _hits(rule.exclude, taxonomy, everything, problems) if rule.exclude else {}
-        left = {pair: why for pair, why in hits.items() if pair not in excluded}
-        if not left and len(problems) == num_before:
+        for pair, why in resolver.left(rule).items():
+            pairs[pair] = (*pairs.get(pair, ()), Hit(rule.label, why))
+    return Selection(rules, pairs, tuple(resolver.warnings)), resolver.problems
+
+
+class _Resolver:
+    """A taxonomy and a catalog, and what has been found wrong with the rules so far."""
+
+    def __init__(self, taxonomy: Taxonomy, known: set[Pair]) -> None:
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self._taxonomy, self._known = taxonomy, known
+        self._everything = known | set(taxonomy.rows)
+        self._datasets = sorted({dataset for dataset, _ in self._everything})
+
+    def left(self, rule: LabelRule) -> dict[Pair, str]:
+        """Give the dataset labels that a rule takes, less those that it excludes, each with the reason."""
+        num_before = len(self.problems)
+        self._check_datasets([name for group in rule.prioritize for name in group], f"{rule.label}.prioritize")
+        hits: dict[Pair, str] = {}
+        for why, pairs in self._chosen(rule, rule.label):
+            hits |= {pair: why for pair in sorted(pairs - hits.keys())}
+            if not pairs:
+                self.warnings.append(f"{rule.label}: {why} takes no dataset label of these datasets")
+        left = dict(hits)
+        for why, pairs in self._chosen(rule.exclude, f"{rule.label}.exclude") if rule.exclude else ():
+            if not pairs & hits.keys():
+                self.warnings.append(f"{rule.label}.exclude: {_named(why, pairs)} excludes nothing")
+            left = {pair: reason for pair, reason in left.items() if pair not in pairs}
+        if not left and len(self.problems) == num_before:
             empty = "nothing is left after its exclude" if hits else "takes no dataset label of these datasets"
-            problems.append(f"{rule.label}: {empty}")
-        for pair, why in left.items():
-            if pair in pairs:
-                problems.append(f"{rule.label} and {pairs[pair][0]} both take {pair[1]!r} of dataset {pair[0]}")
-            pairs.setdefault(pair, (rule.label, why))
-    raise_all(path, problems)
-    return Selection(rules, pairs)
+            self.problems.append(f"{rule.label}: {empty}")
+        self._warn_of_absent(rule)
+        return left
+
+    def _chosen(self, rule: LabelRule, place: str) -> list[tuple[str, set[Pair]]]:
+        """Give the dataset labels of each part of a rule, with the reason: explicit ones first."""
+        chosen = []
+        for pair in rule.dataset_labels:
+            if pair not in self._everything:
+                self._refuse(pair, place)
+            chosen.append(("dataset label", {pair}))
+        for taxon in rule.taxa:
+            self._check_datasets(taxon.datasets or (), f"{place}.taxa")
+            members = self._taxonomy.members(taxon.taxon)
+            if members:
+                within = {pair for pair in members if taxon.datasets is None or pair[0] in taxon.datasets}
+                chosen.append((str(taxon), within))
+            else:
+                self.problems.append(f"{place}: {self._taxonomy.unknown(taxon.taxon)}")
+        return chosen
+
+    def _check_datasets(self, names: Iterable[str], place: str) -> None:
+        for name in sorted(set(names) - set(self._datasets)):
+            near = difflib.get_close_matches(name, self._datasets, n=3)
+            self.problems.append(f"{place}: there is no dataset {name!r}; {self._there(near)}")
+
+    def _refuse(self, pair: Pair, place: str) -> None:
+        dataset, label = pair
+        names = sorted(name for other, name in self._everything if other == dataset)
+        if not names:
+            self._check_datasets([dataset], f"{place}.dataset_labels")
+            return
+        near = difflib.get_close_matches(label, names, n=3)
+        hint = f"near: {', '.join(near)}" if near else f"it has: {_some(names)}"
+        self.problems.append(f"{place}: dataset {dataset} has no label {label!r}; {hint}")
+
+    def _there(self, near: list[str]) -> str:
+        return f"near: {', '.join(near)}" if near else f"there are: {_some(self._datasets)}"
+
+    def _warn_of_absent(self, rule: LabelRule) -> None:
+        """Say which explicit dataset labels the catalog lacks: the taxonomy may speak of far more datasets."""
+        absent = [pair for pair in rule.dataset_labels if pair in self._everything and pair not in self._known]
+        if absent:
+            names = _some([f"{dataset} {label!r}" for dataset, label in absent])
+            self.warnings.append(f"{rule.label}.dataset_labels: not in the catalog: {names}")
 
 
-def _unknown_datasets(rule: LabelRule, known: set[str]) -> list[str]:
-    restricted = [name for each in (rule, rule.exclude) if each for taxon in each.taxa for name in taxon.datasets or ()]
-    named = {"taxa": restricted, "prioritize": [name for group in rule.prioritize for name in group]}
-    return [
-        f"{rule.label}.{key}: there is no dataset {name!r}; there are: {', '.join(sorted(known))}"
-        for key, names in named.items()
-        for name in sorted(set(names) - known)
-    ]
+def _named(why: str, pairs: set[Pair]) -> str:
+    return why if why != "dataset label" else " ".join(f"{dataset} {label!r}" for dataset, label in pairs)
 
 
-def _hits(rule: LabelRule, taxonomy: Taxonomy, everything: set[Pair], problems: list[str]) -> dict[Pair, str]:
-    hits: dict[Pair, str] = {}
-    for pair in rule.dataset_labels:
-        hits[pair] = "dataset label"
-        if pair not in everything:
-            names = [label for dataset, label in everything if dataset == pair[0]]
-            near = difflib.get_close_matches(pair[1], names, n=1) or sorted({dataset for dataset, _ in everything})
-            problems.append(f"{rule.label}: dataset {pair[0]} has no label {pair[1]!r}; near: {', '.join(near)}")
-    for taxon in rule.taxa:
-        members = taxonomy.members((taxon.level, taxon.name))
-        if not members:
-            near = taxonomy.nearest((taxon.level, taxon.name))
-            hint = f"; near: {', '.join(near)}" if near else ""
-            problems.append(f"{rule.label}: {taxonomy.path} has no {taxon.level} {taxon.name!r}{hint}")
-        for pair in sorted(members):
-            if taxon.datasets is None or pair[0] in taxon.datasets:
-                hits.setdefault(pair, f"{taxon.level} {taxon.name}")
-    return hits
-
-
-def _rule(label: str, spec: Any, place: str, keys: tuple[str, ...], problems: list[str]) -> LabelRule:
-    if not isinstance(spec, dict):
-        problems.append(f"{place}: expected keys {', '.join(keys)}, got {spec!r}"[:200])
-        return LabelRule(label)
-    for key in spec:
-        if key not in keys:
-            near = difflib.get_close_matches(key, keys, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(keys)}"
-            problems.append(f"{place}.{key}: unknown key; {hint}")
-    if not label.strip():
-        problems.append("a label is empty")
-    if not spec.get("taxa") and not spec.get("dataset_labels"):
-        problems.append(f"{place}: needs taxa or dataset_labels")
-    exclude = spec.get("exclude")
-    max_count, prioritize = _sampling(spec, place, problems)
-    return LabelRule(
-        label,
-        taxa=_taxa(spec.get("taxa", []), f"{place}.taxa", problems),
-        dataset_labels=_dataset_labels(spec.get("dataset_labels", {}), f"{place}.dataset_labels", problems),
-        exclude=None if exclude is None else _rule(label, exclude, f"{place}.exclude", EXCLUDE_KEYS, problems),
-        max_count=max_count,
-        prioritize=prioritize,
-    )
-
-
-def _taxa(given: Any, place: str, problems: list[str]) -> tuple[TaxonRule, ...]:
-    rules = []
-    for at, taxon in enumerate(given if isinstance(given, list) else [given]):
-        datasets = taxon.get("datasets") if isinstance(taxon, dict) else None
-        if not _is_taxon(taxon) or not (datasets is None or _is_texts(datasets)):
-            problems.append(f"{place}[{at}]: expected {{level, name, datasets?}}, got {taxon!r}"[:200])
-            continue
-        chosen = None if datasets is None else tuple(fold(name) for name in datasets)
-        rules.append(TaxonRule(fold(taxon["level"]), fold(taxon["name"]), chosen))
-    return tuple(rules)
-
-
-def _is_taxon(taxon: Any) -> bool:
-    return (
-        isinstance(taxon, dict)
-        and set(taxon) <= {"level", "name", "datasets"}
-        and isinstance(taxon.get("level"), str)
-        and isinstance(taxon.get("name"), str)
-    )
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _dataset_labels(given: Any, place: str, problems: list[str]) -> tuple[Pair, ...]:
-    if not isinstance(given, Mapping) or not all(_is_texts(labels) for labels in given.values()):
-        problems.append(f"{place}: expected {{dataset: [label, ...]}}, got {given!r}"[:200])
-        return ()
-    return tuple((fold(dataset), fold(label)) for dataset, labels in given.items() for label in labels)
-
-
-def _sampling(spec: dict[str, Any], place: str, problems: list[str]) -> tuple[int | None, tuple[tuple[str, ...], ...]]:
-    max_count, prioritize = spec.get("max_count"), spec.get("prioritize", [])
-    if max_count is not None and (type(max_count) is not int or max_count < 1):
-        problems.append(f"{place}.max_count: expected a whole number above 0, got {max_count!r}")
-    if not isinstance(prioritize, list) or not all(_is_texts(group) for group in prioritize):
-        problems.append(f"{place}.prioritize: expected [[dataset, ...], ...], got {prioritize!r}"[:200])
-        prioritize = []
-    if prioritize and max_count is None:
-        problems.append(f"{place}.prioritize: has no effect without max_count; add one or remove it")
-    return max_count, tuple(tuple(fold(name) for name in group) for group in prioritize)
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NUM_NAMED} more" if len(names) > NUM_NAMED else ""
+    return ", ".join(names[:NUM_NAMED]) + more

@@ -1,0 +1,1 @@
+"""The commands of ``camtraps``: each module adds one to the command line."""

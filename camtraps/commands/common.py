@@ -1,0 +1,93 @@
+"""What the commands share: the collection they are about, lines for people, argument types."""
+
+import argparse
+import math
+import re
+import sys
+from pathlib import Path
+from typing import TypeAlias
+
+from camtraps.errors import InputError, MissingError
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what a module's `add` gets
+
+
+def say(*lines: str) -> None:
+    """Print lines to stdout; characters that it cannot show are escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in lines:
+        sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def add_name(parser: argparse.ArgumentParser) -> None:
+    """Add ``--name`` to a command that reads a collection; read it with `collection`."""
+    parser.add_argument("--name", help="the collection data/NAME (default: data.name of params.yaml)")
+
+
+def collection(name: str | None) -> Path:
+    """Give the folder of a collection that is there; None is the one that params.yaml names.
+
+    Raises:
+        InputError: not in the top folder of the repository, or no name of a collection.
+        MissingError: there is no such collection.
+    """
+    _check_place()
+    from camtraps import layout
+
+    path = layout.collection() if name is None else _path(name)
+    if not path.is_dir():
+        there = ", ".join(sorted(each.parent.name for each in Path("data").glob("*/datasets.csv"))) or "none"
+        raise MissingError(f"{path}: no such collection; there are: {there}")
+    return path
+
+
+def new_collection(name: str) -> Path:
+    """Give the folder that an import writes to.
+
+    Raises:
+        InputError: not in the top folder of the repository, or the name is one that the pipeline writes to itself.
+    """
+    _check_place()
+    from camtraps import layout
+
+    # DVC deletes what a stage writes before the stage runs: a collection must not lie there.
+    taken = {path.name for path in vars(layout).values() if isinstance(path, Path) and path.parent == Path("data")}
+    if name in {"demo", *taken}:
+        raise InputError(f"--name: data/{name} is written by the pipeline itself; choose another name")
+    path = _path(name)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"--name: {path} is a file; choose another name")
+    return path
+
+
+def share(text: str) -> float:
+    """Read a share from 0 to 1, for ``type=``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a share from 0 to 1, got {text!r}")
+    return value
+
+
+def seconds(text: str) -> float:
+    """Read a time span such as ``30s``, ``2m``, ``1h`` or ``0``, for ``type=``; gives seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", text.strip())
+    if not match or (not match[2] and float(match[1])):
+        raise argparse.ArgumentTypeError(f"expected a time span such as 30s, 2m or 1h (0 for none), got {text!r}")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 0}[match[2]]
+
+
+def _check_place() -> None:
+    if not Path("dvc.yaml").is_file():
+        raise InputError("no dvc.yaml here; run the command in the top folder of the repository")
+
+
+def _path(name: str) -> Path:
+    from camtraps import layout
+
+    try:
+        return Path("data") / layout.DataParams(name=name, label_spec="label_spec.json").name
+    except ValueError as error:
+        raise InputError(f"--{error}") from None
