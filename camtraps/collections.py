@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from camtraps import tables
-from camtraps.errors import MissingError
+from camtraps.errors import MissingError, raise_all
 from camtraps.files import read_csv
 from camtraps.schema import RECORDED
 from camtraps.storage import is_local
 
 DATASET_COLUMNS = ("dataset", "images", "photos", "photos_digest", "source", "source_digest")
+LOCATION_COLUMNS = ("dataset", "location", "latitude", "longitude")  # of locations.csv, degrees (WGS 84)
 
 
 def read_image_roots(collection: Path) -> dict[str, str]:
@@ -18,19 +19,21 @@ def read_image_roots(collection: Path) -> dict[str, str]:
 
     Raises:
         MissingError: the collection has no datasets.csv.
-        InputError: it is not CSV or a column is missing.
+        InputError: it is not CSV, a column is missing, or it lacks a dataset of the catalog.
     """
     path = collection / "datasets.csv"
     roots = {}
     for row in read_datasets(path):
         root = row["images"]
         roots[row["dataset"]] = str(collection / root) if is_local(root) else root
+    lacking = sorted({each.stem for each in (collection / "catalog").glob("*.parquet")} - set(roots))
+    raise_all(path, [f"there is no row for dataset {name!r} of the catalog; import it again" for name in lacking])
     return roots
 
 
 def read_datasets(path: Path) -> list[dict[str, str]]:
     """Read ``datasets.csv``; errors as in `read_image_roots`."""
-    rows = read_csv(path, DATASET_COLUMNS, "bring photos in with `camtraps import cct`")
+    rows = read_csv(path, DATASET_COLUMNS, "bring photos in with `camtraps import`")
     return [{name: row[name] for name in DATASET_COLUMNS} for _, row in rows]
 
 

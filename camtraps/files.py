@@ -191,6 +191,12 @@ def digest(*parts: str | bytes) -> str:
     return state.hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """Hash a file of any size, as SHA-256 of its bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def code_digest(modules: Iterable[str]) -> str:
     """Hash the source text of modules, named as in ``import``; for fingerprints of results that code has made."""
     sources = []

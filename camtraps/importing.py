@@ -1,104 +1,109 @@
-"""Bring photos, labels and detections into an input collection; everything is checked before anything is written."""
+"""Import of photos and detections into an input collection; everything is checked before anything is written."""
 
-import csv
-import io
-import os
+import hashlib
 import re
-import shutil
-from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from camtraps import catalog, corrections, labels, tables, taxonomy
-from camtraps.collections import DATASET_COLUMNS, read_datasets
+from camtraps import catalog, corrections, image_folders, summaries, tables, taxonomy
+from camtraps.collection_files import record_datasets, record_locations, write_rows
 from camtraps.errors import FailuresError, InputError, MissingError
-from camtraps.files import digest, read_json, replacing, write_text
+from camtraps.files import file_digest
 from camtraps.formats import coco, megadetector
-from camtraps.formats.rows import Parsed
+from camtraps.formats.rows import SURROGATE, Given, Problem
+from camtraps.intake import DATASET_NAME, Gathered, Opened, Rules, gather
 from camtraps.schema import CATALOG, RECORDED
 from camtraps.storage import is_local
+from camtraps.streams import members
+from camtraps.words import num
+
+PROBLEM_COLUMNS = ("item", "kind", "reason", "found")
+NEEDLESS = re.compile(r"^(\.[\\/]+)+|(?<=[\\/])(\.?[\\/])+")  # in a path: ./ and doubled slashes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Something to import photos from.
+
+    ``given`` are the rows of a reader, ``path`` is what it reads; ``images`` is the folder or URI that file names are
+    relative to, or gives that of each dataset.
+    """
+
+    path: Path
+    given: Iterable[Given]
+    images: str | Callable[[str], str]
+
+    def root(self, dataset: str) -> str:
+        """Give the image folder or URI of a dataset."""
+        return self.images if isinstance(self.images, str) else self.images(dataset)
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did, for its summary."""
+    """What an import did: the files it wrote, lines for people, its photos, datasets, and their classes."""
 
-    path: Path
-    parsed: Parsed
-    problems_path: Path
-    num_absent: int = 0
-
-    def lines(self) -> list[str]:
-        """Say it in a few lines for people."""
-        rows, boxes = self.parsed.rows, [row["boxes"] for row in self.parsed.rows]
-        facts = [f"{len(rows):,} of {self.parsed.num_given:,} photos", f"{sum(len(b or []) for b in boxes):,} boxes"]
-        if rows and "labels" in rows[0]:
-            facts.append(f"{len({label['class'] for row in rows for label in row['labels']}):,} classes")
-            facts.append(f"{len({row['location'] for row in rows} - {None}):,} locations")
-            facts.append(f"{sum(row['location'] is None for row in rows):,} photos without location")
-            times = sorted(row["datetime"] for row in rows if row["datetime"])
-            facts += [f"from {times[0]:%Y-%m-%d} to {times[-1]:%Y-%m-%d}"] if times else []
-        lines = [f"{self.path}: {', '.join(facts)}"]
-        kinds = Counter(
-            (problem.kind, re.sub(r"[0-9'\[].*", "...", problem.reason)) for problem in self.parsed.problems
-        )
-        lines += [f"  {number:,} {kind}: {reason}" for (kind, reason), number in sorted(kinds.items())]
-        if self.parsed.problems:
-            lines.append(f"  each is listed in {self.problems_path}")
-        if self.num_absent:
-            lines.append(f"  {self.num_absent:,} photos are not in the image folder; stages will list them as failed")
-        return lines
+    paths: tuple[Path, ...]
+    lines: tuple[str, ...]
+    num_photos: int
+    datasets: tuple[str, ...]
+    classes: frozenset[tuple[str, str]] = frozenset()
 
 
 def import_cct(collection: Path, dataset: str, source: Path, images: str, max_failed: float = 0.01) -> Imported:
-    """Import a COCO Camera Traps file as one dataset of a collection, replacing an earlier import of it.
+    """Import a COCO Camera Traps file as one dataset; arguments and errors as in `import_photos`."""
+    given = Source(path=source, given=coco.read(source), images=images)
+    return import_photos(collection, given, Rules(dataset=dataset), max_failed)
+
+
+def import_photos(collection: Path, source: Source, rules: Rules, max_failed: float = 0.01) -> Imported:
+    """Import the photos of a source as datasets of a collection, replacing earlier imports of these datasets.
 
     Args:
         collection: ``data/<name>``.
-        dataset: letters, digits, ``.``, ``_``, ``-``.
-        source: the JSON.
-        images: folder or URI that the file names are relative to. A folder inside the collection is stored relative to
-            it, so that the collection can move.
+        source: where they come from. An image folder inside the collection is stored relative to it, so that the
+            collection can move.
+        rules: how to read what the source leaves open.
         max_failed: allowed share of photos that are dropped or absent.
 
     Raises:
-        InputError: the file is no CCT file, or the name is no dataset name.
-        MissingError: the file or the image folder does not exist.
+        InputError: the source has faults, or a dataset has no proper name.
+        MissingError: the source or an image folder does not exist.
         FailuresError: too many photos were dropped or are absent; nothing was written.
     """
-    _check_name(dataset)
-    parsed = coco.parse(read_json(source), dataset, source)
-    if not parsed.num_given:
-        raise InputError(f"{source}: its list of images is empty")
-    present = _sizes(images)
-    absent = [row["file"] for row in parsed.rows if present is not None and row["file"] not in present]
-    dropped = parsed.num_given - len(parsed.rows)
-    if dropped + len(absent) > max_failed * parsed.num_given:
-        reasons = [f"{problem.item}: {problem.reason}" for problem in parsed.problems if problem.kind == "dropped"]
-        first = f"{images}/{absent[0]} is not there" if absent else reasons[0]
-        raise FailuresError(
-            f"{source}: {dropped} of {parsed.num_given} photos cannot be used and {len(absent)} are not in {images}, "
-            f"more than {max_failed:.1%}; first: {first}; mend them or raise --max-failed"
-        )
-    path = catalog.dataset_path(collection / "catalog", dataset)
-    catalog.write(parsed.rows, path)
-    problems_path = collection / "problems" / f"{dataset}.csv"
-    _write_problems(parsed, problems_path)
-    (collection / "detections").mkdir(exist_ok=True)
-    corrections.create(collection / "corrections.csv")
-    row = {
-        "dataset": dataset,
-        "images": _stored_root(images, collection),
-        "photos": str(len(parsed.rows)),
-        "photos_digest": _photos_digest(parsed.rows, present),
-        "source": source.name,
-        "source_digest": digest(source.read_bytes())[:16],
-    }
-    _record(collection / "datasets.csv", row)
-    return Imported(path, parsed, problems_path, len(absent))
+    _check_name(rules.dataset)
+    if isinstance(source.images, str):
+        image_folders.check(source.images)
+    with Opened() as database:
+        gathered = gather(source.given, source.path, rules, database)
+        _check_any(gathered, source.path)
+        _check_datasets(collection, gathered.datasets)
+        _scan(database, source, gathered.datasets)
+        absent = _check_failures(gathered, source, max_failed)
+        paths = gathered.write(collection / "catalog")
+        label = gathered.datasets[0] if len(gathered.datasets) == 1 else rules.dataset
+        problems_path = collection / "problems" / f"{label}.csv"
+        write_rows(problems_path, PROBLEM_COLUMNS, gathered.problems())
+        (collection / "detections").mkdir(exist_ok=True)
+        corrections.create(collection / "corrections.csv")
+        record_datasets(collection, _dataset_rows(collection, source, gathered))
+        record_locations(collection, gathered.locations, gathered.datasets, rules.dataset)
+        lines = [
+            f"{summaries.named(paths)}: {summaries.facts(gathered)}",
+            *summaries.problem_lines(gathered.problem_counts(), problems_path),
+        ]
+        if absent:
+            first = f"{source.root(absent[0][0])}/{absent[0][1]}"
+            said = f"{summaries.photos_are(len(absent))} not in the image folder (first: {first})"
+            lines.append(f"  {said}; stages will list them as failed")
+        sql = "select distinct dataset, label.class from (select dataset, unnest(labels) as label from photos)"
+        classes = frozenset(database.execute(sql).fetchall())
+        return Imported(tuple(paths), tuple(lines), gathered.num_photos, gathered.datasets, classes)
 
 
 def import_detections(collection: Path, dataset: str, source: Path, version: str | None = None) -> Imported:
@@ -107,7 +112,7 @@ def import_detections(collection: Path, dataset: str, source: Path, version: str
     Args:
         collection: ``data/<name>``.
         dataset: a dataset of its catalog; ``file`` in the results is relative to the dataset's image folder.
-        source: the JSON.
+        source: the JSON; also gzipped, or alone in a zip.
         version: name to keep the results under; default the detector named in the file.
 
     Raises:
@@ -116,130 +121,156 @@ def import_detections(collection: Path, dataset: str, source: Path, version: str
     """
     _check_name(dataset)
     if not (catalog_path := catalog.dataset_path(collection / "catalog", dataset)).exists():
-        raise MissingError(f"{catalog_path}: not found; bring the dataset in with `camtraps import cct` first")
-    known = set(tables.read_arrow(catalog_path, CATALOG)["file"].to_pylist())
-    document = read_json(source)
+        there = ", ".join(sorted(path.stem for path in catalog_path.parent.glob("*.parquet"))) or "none"
+        raise MissingError(
+            f"{catalog_path}: not found; bring the dataset in with `camtraps import` first, or name one that is there "
+            f"with --dataset: {there}"
+        )
+    document = _document(source)
     results = megadetector.parse(document, dataset, source)
-    rows = results.parsed.rows
-    if not any(row["file"] in known for row in rows):
-        files = [image["file"] for image in document["images"]]
+    rows = pa.Table.from_pylist(results.parsed.rows, schema=RECORDED.schema)
+    known = tables.read_arrow(catalog_path, CATALOG)["file"]
+    unknown = rows["file"].filter(pc.invert(pc.is_in(rows["file"], known)))
+    if len(unknown) == rows.num_rows:
+        first = repr(document["images"][0]["file"]) if document["images"] else "none"
         raise InputError(
-            f"{source}: none of its files is in the catalog of {dataset}: it has {files[0] if files else 'none'!r}, "
-            f"the catalog {min(known)!r}; run the detector with paths relative to the image folder"
+            f"{source}: none of its files is in the catalog of {dataset}: it has {first}, the catalog "
+            f"{known[0].as_py()!r}; run the detector with paths relative to the image folder"
         )
     name = re.sub(r"[^A-Za-z0-9._-]", "_", version or results.detector).strip(".") or "unnamed"
     if name in ("all", "none"):
         raise InputError(f"version {name!r}: has a meaning of its own in params.yaml (detect.recorded); choose another")
     path = collection / "detections" / name / f"{dataset}.parquet"
-    tables.write_arrow(pa.Table.from_pylist(rows, schema=RECORDED.schema), path, RECORDED)
+    tables.write_arrow(rows, path, RECORDED)
     problems_path = collection / "problems" / f"{dataset}.{name}.csv"
-    _write_problems(results.parsed, problems_path)
-    return Imported(path, results.parsed, problems_path)
-
-
-def place_taxonomy(collection: Path, source: Path) -> None:
-    """Check a taxonomy table and copy it into a collection."""
-    taxonomy.read(source)
-    _copy(source, collection / "taxonomy.csv")
-
-
-def place_label_spec(collection: Path, source: Path) -> None:
-    """Check a label specification and copy it into a collection."""
-    labels.read(source)
-    _copy(source, collection / "label_spec.json")
-
-
-def missing_from_taxonomy(collection: Path, imported: Imported) -> list[str]:
-    """Say which imported classes the collection's taxonomy has no row for, if it has a taxonomy."""
-    path = collection / "taxonomy.csv"
-    if not path.exists():
-        return []
-    known = set(taxonomy.read(path).lineages)
-    names = {(row["dataset"], label["class"]) for row in imported.parsed.rows for label in row["labels"]}
-    lacking = sorted(name for dataset, name in names if (taxonomy.fold(dataset), taxonomy.fold(name)) not in known)
-    if not lacking:
-        return []
-    datasets = ", ".join(sorted({dataset for dataset, _ in known}))
-    return [
-        f"warning: {path} has no row for {len(lacking)} of {len(names)} classes: {', '.join(lacking[:8])}; its "
-        f"dataset_name column has {datasets}"
-    ]
-
-
-def next_steps(collection: Path) -> list[str]:
-    """Say what is still missing in a collection, or how to run it."""
-    lacking = [name for name in ("taxonomy.csv", "label_spec.json") if not (collection / name).exists()]
-    if lacking:
-        return [f"still missing in {collection}: {', '.join(lacking)}"]
-    return [
-        f"next: put `name: {collection.name}` under `data:` in params.yaml, then `dvc repro`",
-        f"to version it: dvc add {collection}/catalog {collection}/detections, and git add {collection}",
-    ]
+    problems = [_apart(problem) for problem in results.parsed.problems]
+    write_rows(problems_path, PROBLEM_COLUMNS, problems)
+    lines = [f"{path}: {summaries.facts_of_results(rows, len(unknown), len(known))}"]
+    lines += summaries.problem_lines(summaries.counted(problems), problems_path)
+    if len(unknown):
+        lines.append(f"  {summaries.photos_are(len(unknown))} not in the catalog of {dataset} (first: {unknown[0]})")
+    return Imported((path,), tuple(lines), rows.num_rows, (dataset,))
 
 
 def _check_name(dataset: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", dataset):
+    if not re.fullmatch(DATASET_NAME, dataset):
         raise InputError(f"dataset name {dataset!r}: use letters, digits, '.', '_' and '-', a letter or digit first")
 
 
-def _sizes(images: str) -> dict[str, int] | None:
-    """Scan a local image folder: relative name -> bytes; None for a remote one."""
-    if not is_local(images):
-        return None
-    if not Path(images).is_dir():
-        raise MissingError(f"{images}: image folder not found")
-    sizes: dict[str, int] = {}
-    waiting = [(images, "")]
-    while waiting:
-        folder, prefix = waiting.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_symlink() and not _leads_on(entry):
-                    continue
-                if entry.is_dir():
-                    waiting.append((entry.path, f"{prefix}{entry.name}/"))
-                else:
-                    sizes[prefix + entry.name] = entry.stat().st_size
-    return sizes
+def _check_any(gathered: Gathered, path: Path) -> None:
+    if not gathered.num_given:
+        raise InputError(f"{path}: there is no photo in it")
+    if not gathered.num_photos:
+        raise InputError(
+            f"{path}: none of {num(gathered.num_given, 'photo')} can be used; first: {_reasons(gathered)[0]}"
+        )
 
 
-def _leads_on(link: "os.DirEntry[str]") -> bool:
-    """Say whether a link leads to something that is neither gone nor a folder above the link."""
-    path = Path(link.path)
-    return path.exists() and not path.parent.resolve().is_relative_to(path.resolve())
+def _check_datasets(collection: Path, datasets: tuple[str, ...]) -> None:
+    there = {path.stem for path in (collection / "catalog").glob("*.parquet")}
+    by_fold = {taxonomy.fold_dataset(name): name for name in sorted(there)}
+    for name in datasets:
+        other = by_fold.setdefault(taxonomy.fold_dataset(name), name)
+        if other != name:
+            raise InputError(
+                f"dataset {name!r} would be the same as {other!r} of {collection}: names of datasets are compared "
+                "without case and signs; rename one of them, or import it into another collection"
+            )
 
 
-def _photos_digest(rows: list[dict[str, Any]], sizes: dict[str, int] | None) -> str:
-    """Hash names and sizes, so that replaced photos make detect and crop run again after the next import."""
-    return digest(*(f"{row['file']}:{(sizes or {}).get(row['file'], -1)}" for row in rows))[:16]
+def _scan(database: duckdb.DuckDBPyConnection, source: Source, datasets: tuple[str, ...]) -> None:
+    """Make the table ``roots`` of the local image folders of datasets, and ``sizes`` of what lies in them."""
+    database.execute("create table roots (dataset varchar, root varchar)")
+    database.execute("create table sizes (root varchar, file varchar, size bigint)")
+    local = {dataset: root for dataset in datasets if is_local(root := source.root(dataset))}
+    for root in sorted(set(local.values())):
+        image_folders.check(root)
+        # Names that are not Unicode text cannot stand in the catalog either.
+        given = [(name, size) for name, size in image_folders.sizes(root).items() if not SURROGATE.search(name)]
+        columns = [pa.array([row[0] for row in given], pa.string()), pa.array([row[1] for row in given], pa.int64())]
+        database.register("found", pa.Table.from_arrays(columns, names=["file", "size"]))
+        database.execute("insert into sizes select ?, file, size from found", [root])
+        database.unregister("found")
+    for row in local.items():
+        database.execute("insert into roots values (?, ?)", row)
 
 
-def _stored_root(images: str, collection: Path) -> str:
-    if not is_local(images):
-        return images
-    root = Path(images).resolve()
-    return root.relative_to(collection.resolve()).as_posix() if root.is_relative_to(collection.resolve()) else str(root)
+def _check_failures(gathered: Gathered, source: Source, max_failed: float) -> list[tuple[str, str]]:
+    """Give dataset and file of the absent photos; raise FailuresError where they and the dropped are too many."""
+    sql = """select dataset, file from photos join roots using (dataset)
+             anti join sizes using (root, file) order by all"""
+    absent: list[tuple[str, str]] = gathered.database.execute(sql).fetchall()
+    dropped = gathered.num_given - gathered.num_photos
+    if dropped + len(absent) <= max_failed * gathered.num_given:
+        return absent
+    said, reasons = [], []
+    if dropped:
+        said.append(f"{dropped:,} unusable")
+        reasons += _reasons(gathered)
+    if absent:
+        roots = sorted({source.root(dataset) for dataset, _ in absent})
+        said.append(f"{len(absent):,} absent from {', '.join(roots[:3])}{' ...' if len(roots) > 3 else ''}")
+        reasons.append(f"{source.root(absent[0][0])}/{absent[0][1]} is not there")
+    raise FailuresError(
+        f"{source.path}: of {num(gathered.num_given, 'photo')}, {' and '.join(said)}, more than {max_failed:.1%}; "
+        f"first: {'; '.join(reasons[:5])}; mend them or raise --max-failed"
+    )
 
 
-def _record(path: Path, row: dict[str, str]) -> None:
-    others = [other for other in (read_datasets(path) if path.exists() else []) if other["dataset"] != row["dataset"]]
-    _write_csv(path, list(DATASET_COLUMNS), sorted([*others, row], key=lambda each: each["dataset"]))
+def _reasons(gathered: Gathered) -> list[str]:
+    return [f"{first}: {reason}" for kind, reason, _, first in gathered.problem_counts() if kind == "dropped"]
 
 
-def _write_problems(parsed: Parsed, path: Path) -> None:
-    rows = [{"item": problem.item, "kind": problem.kind, "reason": problem.reason} for problem in parsed.problems]
-    _write_csv(path, ["item", "kind", "reason"], rows)
+def _dataset_rows(collection: Path, source: Source, gathered: Gathered) -> Iterator[dict[str, str]]:
+    source_digest = file_digest(source.path)[:16] if source.path.is_file() else ""
+    for dataset in gathered.datasets:
+        number, photos_digest = _digest_photos(gathered.database, dataset)
+        yield {
+            "dataset": dataset,
+            "images": image_folders.stored(source.root(dataset), collection),
+            "photos": str(number),
+            "photos_digest": photos_digest[:16],
+            "source": source.path.name,
+            "source_digest": source_digest,
+        }
 
 
-def _write_csv(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())
+def _digest_photos(database: duckdb.DuckDBPyConnection, dataset: str) -> tuple[int, str]:
+    """Count a dataset's photos and hash their names and sizes, so that later stages see when photos were replaced."""
+    sql = """select file || ':' || coalesce(size, -1) from (select * from photos where dataset = $dataset)
+             left join (select * from sizes where root in (select root from roots where dataset = $dataset))
+             using (file) order by file"""
+    result = database.execute(sql, {"dataset": dataset})
+    state, number = hashlib.sha256(), 0
+    while rows := result.fetchmany(100_000):
+        number += len(rows)
+        for (text,) in rows:
+            state.update(f"{text}\n".encode())
+    return number, state.hexdigest()
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.resolve() != target.resolve():
-        with replacing(target) as part:
-            shutil.copyfile(source, part)
+def _document(source: Path) -> Any:
+    """Read a result file whole, its file names written as in a catalog."""
+    document: dict[str, Any] = {}
+    for key, at, item in members(source, "images"):
+        if key == "detection_categories" and isinstance(item, dict):
+            item = {number: _escaped(name) for number, name in item.items()}
+        if at is None:
+            document[str(key)] = item
+            continue
+        if key == "images" and isinstance(item, dict):
+            changed = {"file": lambda file: NEEDLESS.sub("", file), "failure": _escaped}
+            item |= {name: change(item[name]) for name, change in changed.items() if isinstance(item.get(name), str)}
+        document.setdefault(str(key), []).append(item)
+    return document
+
+
+def _escaped(value: Any) -> Any:
+    """Write half characters, which JSON can hold and UTF-8 cannot, as their escapes."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _apart(problem: Problem) -> Problem:
+    """Take the value off a reason that ends in it, so that reasons can be counted."""
+    reason, _, found = problem.reason.partition(": ")
+    return problem._replace(reason=reason, found=problem.found or found)

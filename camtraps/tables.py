@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +36,33 @@ def write_arrow(rows: pa.Table, path: Path, table: Table) -> None:
     rows = rows.cast(table.schema).replace_schema_metadata(None)
     with replacing(path) as part:
         pq.write_table(rows, part, compression="zstd")
+
+
+def write_query(database: duckdb.DuckDBPyConnection, sql: str, path: Path, table: Table) -> int:
+    """Write the rows of a query, which must come out sorted by the key, without holding them; give their number.
+
+    Raises:
+        TableError: a column is missing, is of another type, or is empty where it may not be.
+    """
+    with replacing(path) as part:
+        target = "'" + str(part).replace("'", "''") + "'"
+        # Columns of many different texts, such as file names, gain nothing from a dictionary, whose making costs most.
+        options = "format parquet, compression zstd, dictionary_size_limit 8192"
+        database.execute(f"copy ({sql}) to {target} ({options})")
+        _same(pq.read_schema(part), path, table)
+        with pq.ParquetFile(part) as written:
+            empty = _num_empty(written.metadata)
+            num_rows = written.metadata.num_rows
+        # The statistics of a list count its elements, not itself.
+        nested = [field.name for field in table.schema if pa.types.is_nested(field.type) and not field.nullable]
+        counts = ", ".join(f'count(*) - count("{name}")' for name in nested)
+        if nested:
+            missing = database.execute(f"select {counts} from read_parquet({target})").fetchall()[0]
+            empty |= dict(zip(nested, missing, strict=True))
+        for field in table.schema:
+            if not field.nullable and empty.get(field.name):
+                raise TableError(f"{path}: {table.name}.{field.name} is empty in {empty[field.name]} rows")
+        return int(num_rows)
 
 
 def read(path: Path, table: Table) -> pd.DataFrame:
@@ -83,6 +111,14 @@ def empty(table: Table) -> pd.DataFrame:
     return table.schema.empty_table().to_pandas()
 
 
+def _num_empty(metadata: pq.FileMetaData) -> dict[str, int]:
+    empty: dict[str, int] = {}
+    groups = (metadata.row_group(at) for at in range(metadata.num_row_groups))
+    for column in (group.column(at) for group in groups for at in range(group.num_columns)):
+        empty[column.path_in_schema] = empty.get(column.path_in_schema, 0) + column.statistics.null_count
+    return empty
+
+
 def _array(column: pd.Series, field: pa.Field, place: str) -> pa.Array:
     try:
         return pa.Array.from_pandas(column, type=field.type)
@@ -91,14 +127,14 @@ def _array(column: pd.Series, field: pa.Field, place: str) -> pa.Array:
 
 
 def _same(schema: pa.Schema, path: Path, table: Table) -> None:
-    if not schema.equals(table.schema):
-        wanted, got = (
-            {f"{field.name}: {field.type}{'' if field.nullable else ' not null'}" for field in each}
-            for each in (table.schema, schema)
-        )
+    # Whether a column may be empty is checked where it is written; DuckDB's files do not say it.
+    wanted, got = ([f"{field.name}: {field.type}" for field in each] for each in (table.schema, schema))
+    if wanted != got:
+        lacks, has = sorted(set(wanted) - set(got)), sorted(set(got) - set(wanted))
+        difference = f"lacks {lacks}, has {has}" if lacks or has else "has its columns in another order"
         raise TableError(
-            f"{path}: not a {table.name} table of this version: lacks {sorted(wanted - got)}, "
-            f"has {sorted(got - wanted)}; import the dataset or run `dvc repro` again"
+            f"{path}: not a {table.name} table of this version: {difference}; "
+            "import the dataset or run `dvc repro` again"
         )
 
 

@@ -21,7 +21,7 @@ def main() -> Counts:
         source, images = FOLDER / "source", str(FOLDER / "images" / dataset)
         imported = importing.import_cct(FOLDER, dataset, source / f"{dataset}.cct.json", images)
         importing.import_detections(FOLDER, dataset, source / f"{dataset}.detections.json")
-        num += len(imported.parsed.rows)
+        num += imported.num_photos
     return Counts(unit="photos", rows_in=num, rows_out=num, skipped=0, failed=0)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 from PIL import Image, ImageDraw
 
-from camtraps import catalog, importing
+from camtraps import catalog, collection_files, importing
 
 LOCATIONS = ("007", "NA", "north")
 CLASSES = ("deer", "fox", "null", "empty")
@@ -100,8 +100,8 @@ def write_collection(folder: Path) -> Path:
     """Write the tiny collection as ``folder/data/tiny``, ready for `stages.query`; give its path."""
     source, collection = write_source(folder / "source"), folder / "data" / "tiny"
     importing.import_cct(collection, "tiny", source / "cct.json", str(source / "images"))
-    importing.place_taxonomy(collection, source / "taxonomy.csv")
-    importing.place_label_spec(collection, source / "label_spec.json")
+    collection_files.place_taxonomy(collection, source / "taxonomy.csv")
+    collection_files.place_label_spec(collection, source / "label_spec.json")
     return collection
 
 

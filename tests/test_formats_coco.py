@@ -1,247 +1,165 @@
-"""COCO Camera Traps: what becomes a row, what is mended or dropped with a reason, what is refused."""
+"""COCO Camera Traps: which rows a document becomes, and what makes it no such document."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import make
 import pytest
 
-from camtraps.errors import InputError
+from camtraps.errors import InputError, MissingError
 from camtraps.formats import coco
-from camtraps.formats.rows import Parsed, Problem
+from camtraps.formats.rows import Annotation, Category, Fault, Given, Photo
 
-PATH = Path("cct.json")
-IMAGE = {"id": "i1", "file_name": "cam3/1.jpg", "width": 200, "height": 100}
+IMAGE = {"id": "i1", "file_name": "cam3/1.jpg"}
 LABEL = {"id": "a1", "image_id": "i1", "category_id": 1}
-MOST = "no whole number from 0 to 2147483647; left empty"
 
 
 def document(image: dict[str, Any] | None = None, label: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """Make a document of one photo of a deer; keys of its image and annotation may be added or changed."""
     own = {"images": [IMAGE | (image or {})], "annotations": [LABEL | (label or {})]}
-    return own | {"categories": [{"id": 0, "name": "empty"}, {"id": 1, "name": "deer"}]} | more
+    return {**own, "categories": [{"id": 1, "name": "deer"}], **more}
 
 
-def parse(*given: Any, **more: Any) -> Parsed:
-    return coco.parse(document(*given, **more), "ds", PATH)
+def read(folder: Path, *given: Any, **more: Any) -> list[Given]:
+    return list(coco.read(make.write_json(folder / "cct.json", document(*given, **more))))
 
 
-def only(parsed: Parsed) -> dict[str, Any]:
-    assert len(parsed.rows) == 1
-    return parsed.rows[0]
+def photo(folder: Path, **image: Any) -> Photo:
+    (row,) = (row for row in read(folder, image) if isinstance(row, Photo))
+    return row
 
 
-def message(given: Any) -> str:
+def annotation(folder: Path, **label: Any) -> Annotation:
+    (row,) = (row for row in read(folder, None, label) if isinstance(row, Annotation))
+    return row
+
+
+def faults(folder: Path, given: Any) -> list[str]:
+    rows = coco.read(make.write_json(folder / "cct.json", given))
+    return [row.text for row in rows if isinstance(row, Fault)]
+
+
+def test_the_example_of_the_format_becomes_rows_in_the_order_of_the_file(tmp_path):
+    image = {
+        **{"id": "i1", "file_name": "cam3/1.jpg", "location": "cam3", "seq_id": "s1", "frame_num": 0, "width": 200},
+        **{"height": 100, "datetime": "2024-04-01 05:12:09", "corrupt": True, "rights_holder": "somebody"},
+    }
+    label = LABEL | {"bbox": [20, 30, 60, 25], "sequence_level_annotation": True}
+    assert read(tmp_path, image, label, info={"version": "1.0"}) == [
+        Photo("images[0]", "i1", "cam3/1.jpg", "cam3", "s1", "0", "2024-04-01 05:12:09", "200", "100", True),
+        Annotation("annotations[0]", "i1", "1", "sequence", 20.0, 30.0, 60.0, 25.0, True),
+        Category("categories[0]", "1", "deer"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("location", "text"),
+    [("007", "007"), (7, "7"), (0, "0"), ("NA", "NA"), ("null", "null"), (" x ", " x "), (None, None), (" ", None)],
+)
+def test_a_location_is_text(tmp_path, location, text):
+    assert photo(tmp_path, location=location).location == text
+
+
+def test_what_an_image_does_not_say_is_none(tmp_path):
+    assert photo(tmp_path) == Photo("images[0]", "i1", "cam3/1.jpg")
+
+
+def test_ids_are_text(tmp_path):
+    images, annotations = [{"id": 7, "file_name": "a.jpg"}], [{"image_id": 7, "category_id": "007"}]
+    rows = read(tmp_path, images=images, annotations=annotations, categories=[{"id": "007", "name": "deer"}])
+    assert rows == [
+        Photo("images[0]", "7", "a.jpg"),
+        Annotation("annotations[0]", "7", "007"),
+        Category("categories[0]", "007", "deer"),
+    ]
+
+
+@pytest.mark.parametrize("corrupt", [False, None, 0, 1, "true"])
+def test_only_true_means_corrupt(tmp_path, corrupt):
+    assert photo(tmp_path, corrupt=corrupt).corrupt is False
+
+
+def test_a_relative_box_is_not_in_pixels(tmp_path):
+    row = annotation(tmp_path, bbox_relative=[0.1, 0.2, 0.3, 0.4])
+    assert (row.x, row.y, row.w, row.h, row.in_pixels) == (0.1, 0.2, 0.3, 0.4, False)
+
+
+def test_pixels_go_before_the_relative_box(tmp_path):
+    row = annotation(tmp_path, bbox=[1, 2, 3, 4], bbox_relative=[0.1, 0.2, 0.3, 0.4])
+    assert (row.x, row.y, row.w, row.h, row.in_pixels) == (1.0, 2.0, 3.0, 4.0, True)
+
+
+@pytest.mark.parametrize("label", [{}, {"bbox": None}, {"bbox_relative": None}, {"bbox": None, "bbox_relative": None}])
+def test_an_annotation_may_have_no_box(tmp_path, label):
+    assert annotation(tmp_path, **label) == Annotation("annotations[0]", "i1", "1")
+
+
+def test_a_bare_nan_in_place_of_a_box_is_none(tmp_path):
+    assert annotation(tmp_path, bbox=float("nan")) == Annotation("annotations[0]", "i1", "1")
+
+
+@pytest.mark.parametrize("box", [[1, 2, 3], [1, 2, 3, None], [1, 2, 3, "4"], [1, 2, 3, True], [], "1,2,3,4", {"x": 1}])
+def test_a_box_that_is_not_four_numbers_keeps_its_class_and_says_so(tmp_path, box):
+    row = annotation(tmp_path, bbox=box)
+    assert (row.name, row.x, row.problem, row.found) == ("1", None, "box is not four numbers", repr(box))
+
+
+def test_an_image_that_somebody_looked_at_says_so(tmp_path):
+    rows = read(tmp_path, {"boxed": True}, annotations=[])
+    assert rows[:2] == [Photo("images[0]", "i1", "cam3/1.jpg"), Annotation("images[0]", "i1", boxed=True)]
+
+
+def test_lists_may_be_empty_and_stand_in_any_order(tmp_path):
+    rows = list(coco.read(make.write_json(tmp_path / "a.json", {"annotations": [], "categories": [], "images": []})))
+    assert rows == []
+    turned = dict(reversed(document().items()))
+    kinds = [type(row) for row in coco.read(make.write_json(tmp_path / "b.json", turned))]
+    assert kinds == [Category, Annotation, Photo]
+
+
+def test_a_list_as_a_whole_is_refused_at_once(tmp_path):
+    path = make.write_json(tmp_path / "cct.json", [IMAGE])
     with pytest.raises(InputError) as caught:
-        coco.parse(given, "ds", PATH)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_the_example_of_the_format_becomes_two_rows():
-    images = [
-        IMAGE | {"location": "cam3", "seq_id": "s1", "frame_num": 0, "datetime": "2024-04-01 05:12:09"},
-        {"id": "i2", "file_name": "cam3/0.jpg", "location": "cam3", "seq_id": "s1", "frame_num": 1, "corrupt": True},
-    ]
-    annotations = [
-        LABEL | {"bbox": [20, 30, 60, 25], "sequence_level_annotation": False},
-        {"id": "a2", "image_id": "i2", "category_id": 1, "sequence_level_annotation": True},
-    ]
-    parsed = parse(images=images, annotations=annotations)
-    box = {"category": "animal", "class": "deer", "x": 0.1, "y": 0.3, "w": 0.3, "h": 0.25}
-    assert parsed.problems == []
-    assert parsed.num_given == 2
-    first = make.row("ds/cam3/0.jpg", sequence=("deer",), location="cam3", frame=1, corrupt=True) | {"sequence": "s1"}
-    second = make.row("ds/cam3/1.jpg", "deer", location="cam3", frame=0, width=200, height=100, boxes=[box])
-    assert parsed.rows == [first, second | {"sequence": "s1", "datetime": datetime(2024, 4, 1, 5, 12, 9)}]
-
-
-@pytest.mark.parametrize(
-    ("location", "text"), [("007", "007"), (7, "7"), ("NA", "NA"), ("null", "null"), (None, None), ("", None), (0, "0")]
-)
-def test_a_location_is_text(location, text):
-    assert only(parse({"location": location}))["location"] == text
-
-
-def test_a_class_that_looks_like_nothing_stays_text():
-    parsed = parse(categories=[{"id": 1, "name": "null"}])
-    assert only(parsed)["labels"] == [{"class": "null", "level": "image"}]
-
-
-def test_a_relative_box_needs_no_size():
-    row = only(parse({"width": None, "height": None}, {"bbox_relative": [0.1, 0.2, 0.3, 0.4]}))
-    assert row["boxes"] == [{"category": "animal", "class": "deer", "x": 0.1, "y": 0.2, "w": 0.3, "h": 0.4}]
-
-
-def test_two_annotations_of_one_class_are_one_label_with_two_boxes():
-    boxes = [LABEL | {"bbox": [0, 0, 20, 10]}, LABEL | {"id": "a2", "bbox": [100, 50, 20, 10]}]
-    row = only(parse(annotations=boxes))
-    assert len(row["labels"]) == 1
-    assert [box["x"] for box in row["boxes"]] == [0.0, 0.5]
-
-
-@pytest.mark.parametrize("label", [{"category_id": 0, "bbox": [0, 0, 20, 10]}, {"bbox": None}, {"bbox_relative": None}])
-def test_an_annotation_without_a_box_leaves_the_photo_unboxed(label):
-    parsed = parse(None, label)
-    assert only(parsed)["boxes"] is None
-    assert parsed.problems == []
-
-
-@pytest.mark.parametrize(
-    ("bbox", "reason"),
-    [
-        ([20, 30, 0, 25], "box has no area inside the image: [0.1, 0.3, 0.0, 0.25]"),
-        ([300, 30, 10, 10], "box has no area inside the image: [1.5, 0.3, 0.05, 0.1]"),
-        ([1, 2, 3], "box is not four numbers: [1, 2, 3]"),
-        ([1, 2, 3, None], "box is not four numbers: [1, 2, 3, None]"),
-        ([1, 2, 3, "4"], "box is not four numbers: [1, 2, 3, '4']"),
-    ],
-)
-def test_a_box_that_cannot_be_used_is_dropped_but_the_label_stays(bbox, reason):
-    parsed = parse(None, {"bbox": bbox})
-    assert only(parsed)["boxes"] is None
-    assert only(parsed)["labels"] == [{"class": "deer", "level": "image"}]
-    assert parsed.problems == [Problem("annotations[0] of cam3/1.jpg", "dropped", reason)]
-
-
-def test_a_box_that_reaches_outside_is_clipped_and_said():
-    parsed = parse(None, {"bbox": [150, 50, 100, 50]})
-    assert only(parsed)["boxes"][0] == {"category": "animal", "class": "deer", "x": 0.75, "y": 0.5, "w": 0.25, "h": 0.5}
-    problem = Problem("annotations[0] of cam3/1.jpg", "mended", "box reaches outside the image; clipped")
-    assert parsed.problems == [problem]
-
-
-def test_a_box_in_pixels_needs_the_size_of_its_image():
-    parsed = parse({"width": None}, {"bbox": [20, 30, 60, 25]})
-    reason = "box is in pixels but the image has no width and height"
-    assert parsed.problems == [Problem("annotations[0] of cam3/1.jpg", "dropped", reason)]
-
-
-@pytest.mark.parametrize(("value", "shown"), [("200", "'200'"), (-1, "-1"), (2**31, "2147483648"), (True, "True")])
-def test_a_width_that_is_no_whole_number_is_left_empty_and_said(value, shown):
-    parsed = parse({"width": value})
-    assert only(parsed)["width"] is None
-    assert parsed.problems == [Problem("images[0] cam3/1.jpg", "mended", f"width {shown} is {MOST}")]
-
-
-def test_a_frame_number_that_is_really_a_time_is_left_empty_and_said():
-    parsed = parse({"frame_num": 1711947600000})
-    assert only(parsed)["frame"] is None
-    assert parsed.problems == [Problem("images[0] cam3/1.jpg", "mended", f"frame_num 1711947600000 is {MOST}")]
-
-
-@pytest.mark.parametrize(
-    ("text", "taken"),
-    [
-        ("2024-04-01 05:12:09", datetime(2024, 4, 1, 5, 12, 9)),
-        ("2024-04-01T05:12:09.500+02:00", datetime(2024, 4, 1, 5, 12, 9)),
-        ("2024-04-01", datetime(2024, 4, 1)),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_a_time_is_read_as_the_camera_wrote_it(text, taken):
-    parsed = parse({"datetime": text})
-    assert only(parsed)["datetime"] == taken
-    assert parsed.problems == []
-
-
-@pytest.mark.parametrize("text", ["01/04/2024 05:12", "2024:04:01 05:12:09", "0000-00-00 00:00:00", "yesterday"])
-def test_an_odd_time_is_left_empty_and_said(text):
-    parsed = parse({"datetime": text})
-    assert only(parsed)["datetime"] is None
-    assert parsed.problems == [
-        Problem("images[0] cam3/1.jpg", "mended", f"datetime {text!r} is not ISO 8601; left empty")
-    ]
-
-
-@pytest.mark.parametrize("file", ["../../x.jpg", "/data/x.jpg", "C:\\x.jpg", "a\\..\\..\\x.jpg"])
-def test_a_file_name_that_leads_out_is_dropped_with_its_annotations(file):
-    images = [IMAGE | {"file_name": file}, IMAGE | {"id": "i2", "file_name": "b.jpg"}]
-    parsed = parse(images=images, annotations=[LABEL, LABEL | {"image_id": "i2"}])
-    assert only(parsed)["image"] == "ds/b.jpg"
-    assert parsed.problems == [Problem(f"images[0] {file}", "dropped", "file name leads out of the image folder")]
-
-
-def test_a_file_name_that_is_not_text_is_dropped_and_can_be_written_down():
-    images = [IMAGE | {"file_name": "caf\udce9.jpg"}, IMAGE | {"id": "i2", "file_name": "b.jpg"}]
-    parsed = parse(images=images, annotations=[LABEL | {"image_id": "i2"}])
-    assert only(parsed)["image"] == "ds/b.jpg"
-    assert parsed.problems == [Problem("images[0] caf\\udce9.jpg", "dropped", "file name is not Unicode text")]
-
-
-def test_backslashes_in_a_file_name_are_folders():
-    assert only(parse({"file_name": "cam3\\1.jpg"}))["file"] == "cam3/1.jpg"
-
-
-def test_an_image_that_stands_twice_is_dropped_once():
-    images = [IMAGE, IMAGE | {"file_name": "b.jpg"}, IMAGE | {"id": "i2"}]
-    parsed = parse(images=images)
-    assert only(parsed)["file"] == "cam3/1.jpg"
-    assert parsed.num_given == 3
-    assert parsed.problems == [
-        Problem("images[1] b.jpg", "dropped", "image id 'i1' stands twice"),
-        Problem("images[2] cam3/1.jpg", "dropped", "file name stands twice"),
-    ]
-
-
-def test_annotations_that_lead_nowhere_are_dropped():
-    parsed = parse(annotations=[LABEL, LABEL | {"image_id": "i9"}, LABEL | {"category_id": 9}])
-    assert only(parsed)["labels"] == [{"class": "deer", "level": "image"}]
-    assert parsed.problems == [
-        Problem("annotations[1]", "dropped", "image_id 'i9' is no image of this file"),
-        Problem("annotations[2]", "dropped", "category_id 9 is no category of this file"),
-    ]
-
-
-def test_a_file_whose_annotations_all_lead_nowhere_is_refused():
-    assert message(document(None, {"image_id": 1})) == (
-        "cct.json: none of its annotations names an image and a category of it: "
-        "annotations[0]: image_id 1 is no image of this file"
-    )
-
-
-def test_photos_without_any_annotation_are_taken():
-    assert only(parse(annotations=[]))["labels"] == []
-
-
-def test_missing_lists_are_refused_at_once():
-    assert message({"images": [IMAGE], "info": {}}) == (
-        "cct.json: the list 'categories' is missing; it has images, info; "
-        "the list 'annotations' is missing; it has images, info"
-    )
+        list(coco.read(path))
+    assert str(caught.value) == f"{path}: expected an object with images, categories, annotations, got a list"
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "expected an object with images, categories and annotations, got a list"),
-        (document(images=["x"]), "images[0]: expected an object, got 'x'"),
-        (document({"id": None}), "images[0]: key 'id' is missing or None"),
-        (document({"file_name": ""}), "images[0]: key 'file_name' is missing or ''"),
-        (document(None, {"category_id": [1]}), "annotations[0]: key 'category_id' is missing or [1]"),
+        ({}, [f"the list '{name}' is missing; it has nothing" for name in ("images", "categories", "annotations")]),
+        (
+            {"images": [IMAGE], "info": {}},
+            [f"the list '{name}' is missing; it has images, info" for name in ("categories", "annotations")],
+        ),
+        (document(images={"a": 1}), ["images: expected a list, got {'a': 1}"]),
+        (document(images=None), ["images: expected a list, got None"]),
+        (document(images=["x"]), ["images[0]: expected an object, got 'x'"]),
+        (document({"id": None}), ["images[0]: key 'id' is missing or None"]),
+        (document({"file_name": ""}), ["images[0]: key 'file_name' is missing or ''"]),
+        (document(None, {"category_id": [1]}), ["annotations[0]: key 'category_id' is missing or [1]"]),
         (
             document(annotations=[{}]),
-            "annotations[0]: key 'image_id' is missing or None; annotations[0]: key 'category_id' is missing or None",
+            [f"annotations[0]: key '{key}' is missing or None" for key in ("image_id", "category_id")],
         ),
-        (
-            document(categories=[{"id": 1, "name": "deer"}, {"id": 1, "name": "fox"}]),
-            "categories[1]: id 1 is 'fox' here and 'deer' above",
-        ),
+        (document(categories=[{"id": 1}]), ["categories[0]: key 'name' is missing or None"]),
     ],
 )
-def test_what_is_no_cct_file_is_refused(given, said):
-    assert message(given) == f"cct.json: {said}"
+def test_what_is_no_cct_file_has_faults(tmp_path, given, said):
+    assert faults(tmp_path, given) == said
 
 
-def test_of_many_problems_the_first_twenty_are_said():
-    said = message(document(images=[IMAGE | {"id": None}] * 25))
-    assert said.count("key 'id' is missing") == 20
-    assert said.endswith("; and 5 more")
+def test_a_fault_shows_only_the_start_of_a_long_value(tmp_path):
+    (said,) = faults(tmp_path, document(images=["x" * 1000]))
+    assert len(said) == 150
 
 
-def test_the_order_of_a_file_does_not_matter():
-    tiny = make.cct()
-    turned = {name: part[::-1] if isinstance(part, list) else part for name, part in tiny.items()}
-    assert coco.parse(tiny, "tiny", PATH).rows == coco.parse(turned, "tiny", PATH).rows
+def test_all_rows_before_and_behind_a_fault_are_given(tmp_path):
+    rows = read(tmp_path, images=[IMAGE, {"id": 2}, IMAGE | {"id": "i3"}])
+    assert [type(row).__name__ for row in rows] == ["Photo", "Fault", "Photo", "Annotation", "Category"]
+
+
+def test_a_missing_file_is_said(tmp_path):
+    with pytest.raises(MissingError) as caught:
+        list(coco.read(tmp_path / "cct.json"))
+    assert str(caught.value) == f"{tmp_path}/cct.json: not found; check the path"

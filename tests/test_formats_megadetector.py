@@ -92,10 +92,10 @@ def test_backslashes_in_a_file_name_are_folders():
         ({"bbox": [0.1, 0.2, 0.0, 0.4]}, "box has no area inside the image: [0.1, 0.2, 0.0, 0.4]"),
     ],
 )
-def test_a_box_that_cannot_be_used_is_dropped_and_the_others_stay(change, reason):
+def test_a_box_that_cannot_be_used_is_ignored_and_the_others_stay(change, reason):
     results = parse({"file": "a.jpg", "detections": [BOX | change, BOX]})
     assert results.parsed.rows == [row("a.jpg", [PARSED_BOX])]
-    assert results.parsed.problems == [Problem("a.jpg detections[0]", "dropped", reason)]
+    assert results.parsed.problems == [Problem("a.jpg detections[0]", "ignored", reason)]
 
 
 @pytest.mark.parametrize("file", ["../x.jpg", "/data/x.jpg", "C:\\x.jpg"])

@@ -1,14 +1,19 @@
 """Import of photos and detections into a collection: checked before anything is written, readable afterwards."""
 
+import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import make
 import pytest
 
-from camtraps import collections, importing, tables
+from camtraps import collection_files, collections, importing, tables
 from camtraps.errors import FailuresError, InputError, MissingError
+from camtraps.formats.rows import Annotation, Given, Location, Photo
+from camtraps.importing import Source
+from camtraps.intake import Rules
 from camtraps.schema import CATALOG, RECORDED
 
 DATASETS_HEADER = "dataset,images,photos,photos_digest,source,source_digest\n"
@@ -33,6 +38,21 @@ def refused(kind: type[Exception], source: Path, document: Any = None, **more: A
     assert not (source.parent / "data").exists()
     assert "\n" not in str(caught.value)
     return str(caught.value).replace(f"{source}/", "")
+
+
+def bring_rows(collection: Path, *given: Given) -> importing.Imported:
+    """Import rows as a reader gives them; those without a dataset are of `main`."""
+    path = make.write_json(collection.parent / "rows.json", [])
+    return importing.import_photos(collection, Source(path=path, given=given, images="s3://x"), Rules(dataset="main"))
+
+
+def photo(dataset: str | None, file: str, label: str = "deer") -> list[Given]:
+    key = f"{dataset}/{file}"
+    return [Photo(f"row {key}", key, file, dataset=dataset), Annotation(f"row {key}", key, label)]
+
+
+def datasets(collection: Path) -> list[str]:
+    return sorted(path.stem for path in (collection / "catalog").glob("*.parquet"))
 
 
 def results(*images: dict[str, Any], detector: str = "md_v5a.0.0.pt") -> dict[str, Any]:
@@ -65,20 +85,26 @@ def test_an_imported_photo_is_a_row_of_the_catalog(source):
 
 
 def test_the_summary_of_an_import_counts_what_is_there(source):
-    lines = bring(source).lines()
-    assert lines == [
+    assert bring(source).lines == (
         f"{source.parent}/data/catalog/tiny.parquet: 12 of 12 photos, 6 boxes, 4 classes, 3 locations, "
-        "0 photos without location, from 2024-04-01 to 2024-04-01"
-    ]
+        "from 2024-04-01 to 2024-04-01",
+    )
+
+
+def test_the_summary_of_an_import_counts_what_is_not_there(source):
+    document = make.cct()
+    document["images"][0] |= {"location": None, "datetime": None}
+    document["annotations"] = document["annotations"][1:]
+    (line,) = bring(source, document).lines
+    assert line.endswith(", 1 without location, 1 without label, 1 without time")
 
 
 def test_an_import_prepares_what_else_a_collection_needs(source):
     bring(source)
     collection = source.parent / "data"
     assert (collection / "corrections.csv").read_text().startswith("dataset,file,correct_class,")
-    assert (collection / "problems" / "tiny.csv").read_text() == "item,kind,reason\n"
+    assert (collection / "problems" / "tiny.csv").read_text() == "item,kind,reason,found\n"
     assert (collection / "detections").is_dir()
-    assert importing.next_steps(collection) == [f"still missing in {collection}: taxonomy.csv, label_spec.json"]
 
 
 def test_importing_again_gives_the_same_bytes_and_keeps_the_corrections(source):
@@ -120,16 +146,17 @@ def test_as_many_absent_photos_as_allowed_are_counted(source):
     for location in make.LOCATIONS:
         (source / "images" / location / "fox.jpg").unlink()
     imported = bring(source, max_failed=0.25)
-    assert imported.num_absent == 3
-    assert imported.lines()[-1] == "  3 photos are not in the image folder; stages will list them as failed"
+    assert imported.lines[-1] == (
+        f"  3 photos are not in the image folder (first: {source}/images/007/fox.jpg); stages will list them as failed"
+    )
 
 
 def test_absent_photos_above_the_limit_end_the_import(source):
     (source / "images" / "007" / "fox.jpg").unlink()
     (source / "images" / "NA" / "fox.jpg").unlink()
     assert refused(FailuresError, source, max_failed=0.1) == (
-        "cct.json: 0 of 12 photos cannot be used and 2 are not in images, more than 10.0%; "
-        "first: images/007/fox.jpg is not there; mend them or raise --max-failed"
+        "cct.json: of 12 photos, 2 absent from images, more than 10.0%; first: images/007/fox.jpg is not there; "
+        "mend them or raise --max-failed"
     )
 
 
@@ -137,36 +164,39 @@ def test_dropped_photos_above_the_limit_end_the_import_with_their_reason(source)
     document = make.cct()
     document["images"][0]["datetime"] = "long ago"
     document["images"][3]["file_name"] = "../secret.jpg"
+    (source / "images" / "NA" / "fox.jpg").unlink()
     assert refused(FailuresError, source, document) == (
-        "other.json: 1 of 12 photos cannot be used and 0 are not in images, more than 1.0%; "
-        "first: images[3] ../secret.jpg: file name leads out of the image folder; mend them or raise --max-failed"
+        "other.json: of 12 photos, 1 unusable and 1 absent from images, more than 1.0%; first: images[3] "
+        "../secret.jpg: file name leads out of the image folder; images/NA/fox.jpg is not there; mend them or raise "
+        "--max-failed"
     )
 
 
-def test_dropped_photos_below_the_limit_are_listed_as_problems(source):
+def test_a_source_without_one_photo_that_can_be_used_is_refused_whatever_may_fail(source):
+    document = make.cct()
+    document["images"] = [document["images"][0] | {"file_name": "../secret.jpg"}]
+    assert refused(InputError, source, document, max_failed=1) == (
+        "other.json: none of 1 photo can be used; first: images[0] ../secret.jpg: file name leads out of the image "
+        "folder"
+    )
+
+
+def test_problems_below_the_limit_are_counted_and_listed_with_their_value(source):
     document = make.cct()
     document["images"][3]["file_name"] = "../secret.jpg"
+    document["annotations"][0]["image_id"] = "nobody"
     imported = bring(source, document, max_failed=0.1)
     listed = source.parent / "data" / "problems" / "tiny.csv"
-    assert imported.lines()[1:] == [
-        "  1 dropped: file name leads out of the image folder",
+    assert imported.lines[1:] == (
+        "  1 dropped: file name leads out of the image folder (first: images[3] ../secret.jpg)",
+        "  1 ignored: names no photo of this file (first: annotations[0]: nobody)",
         f"  each is listed in {listed}",
-    ]
-    assert listed.read_text() == (
-        "item,kind,reason\nimages[3] ../secret.jpg,dropped,file name leads out of the image folder\n"
     )
-
-
-def test_links_that_lead_nowhere_or_in_circles_are_passed_over(source):
-    (source / "images" / "gone").symlink_to("nowhere")
-    (source / "images" / "007" / "circle").symlink_to(source / "images")
-    assert bring(source).num_absent == 0
-
-
-def test_photos_behind_a_linked_folder_are_there(source):
-    (source / "images" / "NA").rename(source / "elsewhere")
-    (source / "images" / "NA").symlink_to(source / "elsewhere")
-    assert bring(source).num_absent == 0
+    assert listed.read_text() == (
+        "item,kind,reason,found\n"
+        "images[3] ../secret.jpg,dropped,file name leads out of the image folder,\n"
+        "annotations[0],ignored,names no photo of this file,nobody\n"
+    )
 
 
 def test_an_absent_image_folder_is_named(source):
@@ -175,7 +205,7 @@ def test_an_absent_image_folder_is_named(source):
 
 def test_an_empty_list_of_images_is_refused(source):
     document = make.cct() | {"images": [], "annotations": []}
-    assert refused(InputError, source, document) == "other.json: its list of images is empty"
+    assert refused(InputError, source, document) == "other.json: there is no photo in it"
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a b", "-x"])
@@ -185,22 +215,89 @@ def test_a_dataset_name_that_is_no_file_name_is_refused(source, name):
     )
 
 
+def test_each_dataset_of_a_source_becomes_a_file_of_its_own(tmp_path):
+    imported = bring_rows(tmp_path / "data", *photo("a", "1.jpg"), *photo("b", "1.jpg", "fox"), *photo(None, "1.jpg"))
+    assert datasets(tmp_path / "data") == ["a", "b", "main"]
+    assert imported.classes == {("a", "deer"), ("b", "fox"), ("main", "deer")}
+    assert imported.lines[0].endswith(
+        "/catalog/main.parquet: 3 of 3 photos, 0 boxes, 2 classes, 3 datasets, 0 locations, 3 without location, "
+        "3 without time"
+    )
+    rows = collections.read_datasets(tmp_path / "data" / "datasets.csv")
+    assert [(row["dataset"], row["images"], row["photos"]) for row in rows] == [
+        ("a", "s3://x", "1"),
+        ("b", "s3://x", "1"),
+        ("main", "s3://x", "1"),
+    ]
+
+
+def test_importing_again_replaces_only_the_datasets_of_the_source(tmp_path):
+    collection = tmp_path / "data"
+    bring_rows(collection, *photo("a", "1.jpg"), *photo("b", "1.jpg"))
+    before = (collection / "catalog" / "a.parquet").read_bytes()
+    bring_rows(collection, *photo("b", "2.jpg"), *photo("b", "3.jpg"))
+    assert datasets(collection) == ["a", "b"]
+    assert (collection / "catalog" / "a.parquet").read_bytes() == before
+    rows = collections.read_datasets(collection / "datasets.csv")
+    assert [(row["dataset"], row["photos"]) for row in rows] == [("a", "1"), ("b", "2")]
+
+
+def test_coordinates_of_other_datasets_are_kept(tmp_path):
+    collection = tmp_path / "data"
+    bring_rows(collection, *photo("a", "1.jpg"), Location("007", 1.5, 2.5, "a"), Location("8", 1.0, 2.0, "a"))
+    bring_rows(collection, *photo(None, "1.jpg"), Location("NA", 3.5, 4.5))
+    bring_rows(collection, *photo("a", "1.jpg"), Location("9", 5.5, 6.5, "a"))
+    assert (collection / "locations.csv").read_text() == (
+        "dataset,location,latitude,longitude\na,9,5.5,6.5\nmain,NA,3.5,4.5\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["Tiny", "TINY"])
+def test_a_dataset_whose_name_differs_by_case_only_is_refused(source, name):
+    bring(source)
+    with pytest.raises(InputError) as caught:
+        bring(source, dataset=name)
+    assert str(caught.value) == (
+        f"dataset {name!r} would be the same as 'tiny' of {source.parent}/data: names of datasets are compared "
+        "without case and signs; rename one of them, or import it into another collection"
+    )
+    assert datasets(source.parent / "data") == ["tiny"]
+
+
+def test_two_datasets_of_a_source_whose_names_differ_by_signs_only_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^dataset 'a_b' would be the same as 'a-b' of "):
+        bring_rows(tmp_path / "data", *photo("a-b", "1.jpg"), *photo("a_b", "1.jpg"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_image_folder_may_depend_on_the_dataset(tmp_path):
+    for name in "ab":
+        (tmp_path / "images" / name).mkdir(parents=True)
+    (tmp_path / "images" / "a" / "1.jpg").write_bytes(b"x")
+    path = make.write_json(tmp_path / "rows.json", [])
+    given = [*photo("a", "1.jpg"), *photo("b", "1.jpg")]
+    source = Source(path=path, given=given, images=lambda name: f"{tmp_path}/images/{name}")
+    imported = importing.import_photos(tmp_path / "data", source, Rules(dataset="main"), 0.5)
+    assert imported.lines[-1] == (
+        f"  1 photo is not in the image folder (first: {tmp_path}/images/b/1.jpg); stages will list them as failed"
+    )
+    roots = collections.read_image_roots(tmp_path / "data")
+    assert roots == {"a": f"{tmp_path}/images/a", "b": f"{tmp_path}/images/b"}
+
+
 def test_text_that_is_latin_1_is_refused_and_a_byte_order_mark_is_not(source):
     text = (source / "cct.json").read_text()
     (source / "cct.json").write_bytes(text.replace("north", "nördlich").encode("latin-1"))
     place = text.index("north") + 1
     assert refused(InputError, source) == f"cct.json: byte {place} is not UTF-8; save the file as UTF-8"
     (source / "cct.json").write_bytes(text.encode("utf-8-sig"))
-    assert len(bring(source).parsed.rows) == 12
+    assert bring(source).num_photos == 12
 
 
 def test_a_checked_taxonomy_and_label_specification_are_copied(tmp_path):
     collection = make.write_collection(tmp_path)
     for name in ("taxonomy.csv", "label_spec.json"):
         assert (collection / name).read_bytes() == (tmp_path / "source" / name).read_bytes()
-    assert importing.next_steps(collection)[0] == (
-        "next: put `name: tiny` under `data:` in params.yaml, then `dvc repro`"
-    )
 
 
 def test_a_broken_label_specification_never_replaces_a_good_one(tmp_path):
@@ -208,7 +305,7 @@ def test_a_broken_label_specification_never_replaces_a_good_one(tmp_path):
     before = (collection / "label_spec.json").read_bytes()
     (tmp_path / "broken.json").write_text("{,}")
     with pytest.raises(InputError):
-        importing.place_label_spec(collection, tmp_path / "broken.json")
+        collection_files.place_label_spec(collection, tmp_path / "broken.json")
     assert (collection / "label_spec.json").read_bytes() == before
 
 
@@ -249,8 +346,45 @@ def test_a_written_result_keeps_failures_and_empties_apart(tmp_path):
     collection = make.write_collection(tmp_path)
     photos = [{"file": "007/deer.jpg", "detections": []}, {"file": "NA/fox.jpg", "failure": "x", "detections": None}]
     imported = detect(collection, results(*photos), version="a")
-    rows = tables.read_arrow(imported.path, RECORDED).select(["failure", "boxes"]).to_pylist()
+    rows = tables.read_arrow(imported.paths[0], RECORDED).select(["failure", "boxes"]).to_pylist()
     assert rows == [{"failure": None, "boxes": []}, {"failure": "x", "boxes": None}]
+
+
+def test_results_are_counted_by_what_the_catalog_has(tmp_path):
+    collection = make.write_collection(tmp_path)
+    other = {"file": "x.jpg", "failure": "x"}
+    wrong = found("NA/deer.jpg") | {
+        "detections": [{"category": "1", "conf": conf, "bbox": [0, 0, 1, 1]} for conf in (2, 3)]
+    }
+    assert detect(collection, results(found("007/deer.jpg"), wrong, other), version="a").lines == (
+        f"{collection}/detections/a/tiny.parquet: results for 2 of 12 photos, 1 box, 1 failed",
+        "  2 ignored: conf is not a number from 0 to 1 (first: NA/deer.jpg detections[0]: 2)",
+        f"  each is listed in {collection}/problems/tiny.a.csv",
+        "  1 photo is not in the catalog of tiny (first: x.jpg)",
+    )
+
+
+@pytest.mark.parametrize("file", ["./007/deer.jpg", ".//007//./deer.jpg", "007\\deer.jpg", ".\\007\\deer.jpg"])
+def test_results_may_write_a_path_in_other_ways(tmp_path, file):
+    collection = make.write_collection(tmp_path)
+    (path,) = detect(collection, results(found(file))).paths
+    assert tables.read_arrow(path, RECORDED)["file"].to_pylist() == ["007/deer.jpg"]
+
+
+def test_half_characters_in_results_are_escaped(tmp_path):
+    collection = make.write_collection(tmp_path)
+    document = results(found("007/deer.jpg"), {"file": "NA/fox.jpg", "failure": "x\ud800"})
+    (path,) = detect(collection, document | {"detection_categories": {"1": "animal\ud800"}}).paths
+    first, other = tables.read_arrow(path, RECORDED).to_pylist()
+    assert (first["boxes"][0]["category"], other["failure"]) == ("animal\\ud800", "x\\ud800")
+
+
+def test_results_may_be_zipped(tmp_path):
+    collection = make.write_collection(tmp_path)
+    with zipfile.ZipFile(tmp_path / "md.zip", "w") as archive:
+        archive.writestr("md.json", json.dumps(results(found("007/deer.jpg"))))
+    imported = importing.import_detections(collection, "tiny", tmp_path / "md.zip")
+    assert imported.lines == (f"{collection}/detections/md_v5a.0.0.pt/tiny.parquet: results for 1 of 12 photos, 1 box",)
 
 
 @pytest.mark.parametrize("file", ["deer.jpg", "/data/images/007/deer.jpg", "C:\\images\\deer.jpg"])
@@ -265,7 +399,10 @@ def test_results_for_other_files_than_those_of_the_catalog_are_refused(tmp_path,
 def test_results_for_a_dataset_that_is_not_there_are_refused(tmp_path):
     collection = make.write_collection(tmp_path)
     said = detect_refused(MissingError, collection, results(found("a.jpg")), dataset="other")
-    assert said == "catalog/other.parquet: not found; bring the dataset in with `camtraps import cct` first"
+    assert said == (
+        "catalog/other.parquet: not found; bring the dataset in with `camtraps import` first, or name one that is "
+        "there with --dataset: tiny"
+    )
 
 
 @pytest.mark.parametrize("version", ["all", "none"])
@@ -298,13 +435,4 @@ def test_a_malformed_list_of_datasets_is_refused(tmp_path, text, said):
 def test_a_collection_without_datasets_says_how_to_bring_one_in(tmp_path):
     with pytest.raises(MissingError) as caught:
         collections.read_image_roots(tmp_path)
-    assert str(caught.value) == f"{tmp_path}/datasets.csv: not found; bring photos in with `camtraps import cct`"
-
-
-def test_a_taxonomy_of_another_dataset_is_noticed(source):
-    imported = bring(source, make.cct())
-    collection = source.parent / "data"
-    (collection / "taxonomy.csv").write_text("dataset_name,query,taxonomy_string\nother,fox,\n")
-    (line,) = importing.missing_from_taxonomy(collection, imported)
-    assert line.startswith(f"warning: {collection / 'taxonomy.csv'} has no row for ")
-    assert line.endswith("its dataset_name column has other")
+    assert str(caught.value) == f"{tmp_path}/datasets.csv: not found; bring photos in with `camtraps import`"

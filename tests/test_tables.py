@@ -1,5 +1,8 @@
 """Tables: text stays text, the same rows are the same bytes, and a schema is kept both ways."""
 
+from pathlib import Path
+
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -7,7 +10,7 @@ import pytest
 
 from camtraps import tables
 from camtraps.errors import MissingError, TableError
-from camtraps.schema import DETECTIONS, FAILURES, SPLITS
+from camtraps.schema import CATALOG, DETECTIONS, FAILURES, SPLITS, Table
 
 ODD_TEXTS = ["007", "NA", "null", "nan", "None", "1e5", "true", " x ", ""]
 
@@ -108,6 +111,95 @@ def test_a_table_of_another_version_is_named_with_the_difference(tmp_path, read)
     with pytest.raises(TableError) as caught:
         read(path, SPLITS)
     assert str(caught.value) == (
-        f"{path}: not a splits table of this version: lacks ['crops: int32 not null', 'location: string not null'], "
+        f"{path}: not a splits table of this version: lacks ['crops: int32', 'location: string'], "
         "has ['location: int64']; import the dataset or run `dvc repro` again"
+    )
+
+
+def queried(rows: str, path: Path, table: Table = SPLITS) -> int:
+    """Write what a select of rows gives, in an empty database."""
+    return tables.write_query(duckdb.connect(), f"select * from (values {rows}) as t({COLUMNS})", path, table)
+
+
+COLUMNS = "dataset, location, split, crops"
+
+
+def refused(sql: str, path: Path, table: Table = SPLITS) -> str:
+    with pytest.raises(TableError) as caught:
+        tables.write_query(duckdb.connect(), sql, path, table)
+    assert list(path.parent.iterdir()) == []
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+def test_a_query_is_written_as_it_comes_and_counted(tmp_path):
+    path = tmp_path / "it's.parquet"
+    assert queried("('d', '007', 'train', 1::int), ('d', 'NA', 'test', 2::int)", path) == 2
+    read = tables.read(path, SPLITS)
+    assert read["location"].tolist() == ["007", "NA"]
+    assert read["crops"].tolist() == [1, 2]
+    assert [each.name for each in tmp_path.iterdir()] == ["it's.parquet"]
+
+
+def test_a_query_without_rows_is_written_with_its_columns(tmp_path):
+    path = tmp_path / "a.parquet"
+    sql = "select ''::varchar as dataset, '' as location, '' as split, 0::int as crops where false"
+    assert tables.write_query(duckdb.connect(), sql, path, SPLITS) == 0
+    assert list(tables.read(path, SPLITS).columns) == ["dataset", "location", "split", "crops"]
+
+
+def test_a_query_replaces_what_was_there(tmp_path):
+    queried("('d', 'a', 'train', 1::int)", tmp_path / "a.parquet")
+    queried("('d', 'b', 'train', 1::int)", tmp_path / "a.parquet")
+    assert tables.read(tmp_path / "a.parquet", SPLITS)["location"].tolist() == ["b"]
+
+
+def test_the_same_query_is_the_same_bytes_with_any_number_of_threads(tmp_path):
+    sql = """select 'd' as dataset, printf('%07d', i) as location, 'train' as split, i::int as crops
+             from range(300000) as t(i) order by location"""
+    for threads in (1, 4):
+        database = duckdb.connect()
+        database.execute(f"set threads = {threads}")
+        tables.write_query(database, sql, tmp_path / f"{threads}.parquet", SPLITS)
+    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "4.parquet").read_bytes()
+
+
+def test_a_query_that_gives_an_empty_value_where_none_may_be_is_refused(tmp_path):
+    sql = f"select * from (values ('d', 'a', null, 1), ('d', null, null, 2)) as t({COLUMNS})"
+    sql = f"select dataset, location, split::varchar as split, crops::int as crops from ({sql})"
+    assert refused(sql, tmp_path / "a.parquet") == "splits.location is empty in 1 rows"
+
+
+def test_an_empty_list_may_stand_where_no_empty_value_may(tmp_path):
+    columns = ", ".join(
+        f"{value}::{kind} as {name}"
+        for name, value, kind in [
+            *(("image", "'d/a'", "varchar"), ("dataset", "'d'", "varchar"), ("file", "'a'", "varchar")),
+            *((name, "null", "varchar") for name in ("location", "sequence")),
+            *(("frame", "null", "int"), ("datetime", "null", "timestamp_ms")),
+            *(("width", "null", "int"), ("height", "null", "int"), ("corrupt", "false", "boolean")),
+        ]
+    )
+    boxes = "null::struct(category varchar, class varchar, x double, y double, w double, h double)[] as boxes"
+    label = "struct(class varchar, level varchar)[]"
+    path = tmp_path / "a.parquet"
+    said = refused(f"select {columns}, null::{label} as labels, {boxes}", path, CATALOG)
+    assert said == "catalog.labels is empty in 1 rows"
+    assert tables.write_query(duckdb.connect(), f"select {columns}, []::{label} as labels, {boxes}", path, CATALOG) == 1
+
+
+def test_a_query_of_other_columns_or_types_is_refused_with_the_difference(tmp_path):
+    sql = "select 'd' as dataset, 'a' as location, 'train' as split, 1::bigint as crops"
+    assert refused(sql, tmp_path / "a.parquet") == (
+        "not a splits table of this version: lacks ['crops: int32'], has ['crops: int64']; "
+        "import the dataset or run `dvc repro` again"
+    )
+    sql = "select 'd' as dataset, 'a' as place, 'train' as split, 1::int as crops"
+    assert refused(sql, tmp_path / "a.parquet").startswith("not a splits table of this version: lacks ['location: ")
+
+
+def test_columns_in_another_order_are_refused_with_a_reason(tmp_path):
+    sql = "select 'a' as location, 'd' as dataset, 'train' as split, 1::int as crops"
+    assert refused(sql, tmp_path / "a.parquet") == (
+        "not a splits table of this version: has its columns in another order; "
+        "import the dataset or run `dvc repro` again"
     )

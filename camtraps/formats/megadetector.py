@@ -95,7 +95,7 @@ def _row(
         try:
             boxes.append(_box(detection, categories))
         except ValueError as error:
-            problems.append(Problem(f"{file} detections[{at}]", "dropped", str(error)))
+            problems.append(Problem(f"{file} detections[{at}]", "ignored", str(error)))
     return {**row, "failure": None, "boxes": boxes}
 
 

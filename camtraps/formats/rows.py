@@ -1,9 +1,16 @@
-"""What the foreign formats are made into: rows, boxes inside the image with a known category, and problems."""
+"""What the readers of foreign formats give: photos, annotations, categories, locations, all as their source said it.
+
+A reader is a generator over one source. It turns keys and layouts into these rows and decides nothing else: ids that
+lead nowhere, doubled photos, dates in strange forms, boxes outside the image are the business of `intake`, once for all
+formats. Rows may come in any order; readers of large tables may give whole Arrow tables of the schemas below instead.
+"""
 
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
+
+import pyarrow as pa
 
 from camtraps.files import climbs
 
@@ -24,22 +31,128 @@ EMPTY_CLASSES = frozenset({"empty", "blank"})
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something of a source that could not be taken over (``dropped``) or was mended (``mended``)."""
+class Photo(NamedTuple):
+    """A photo; numbers and times are text as given, so that a wrong one can be shown."""
+
+    place: str
+    """Where it stands in its source, for messages: ``images[3]``, ``media.csv:17``."""
+    key: str
+    """What annotations name it by."""
+    file: str
+    """Relative to the dataset's image folder; ``\\`` and ``./`` are allowed."""
+    location: str | None = None
+    sequence: str | None = None
+    frame: str | None = None
+    taken: str | None = None
+    width: str | None = None
+    height: str | None = None
+    corrupt: bool = False
+    dataset: str | None = None
+    """None: the dataset that the import is for."""
+
+
+class Annotation(NamedTuple):
+    """What a source says of a photo: a class, a box, or both; several of one photo add up."""
+
+    place: str
+    photo: str
+    """The photo's ``key``."""
+    name: str | None = None
+    """Its class, or the id of a `Category` if the source has those; None says nothing about the class."""
+    level: str = "image"
+    """``sequence`` where the source speaks of the whole sequence, else ``image``."""
+    x: float | None = None
+    """The box: top left corner, width, height; all four or none."""
+    y: float | None = None
+    w: float | None = None
+    h: float | None = None
+    in_pixels: bool = False
+    """The box is in pixels of the photo, else relative to it, 0 to 1."""
+    category: str | None = None
+    """animal, person, vehicle or group; None: what the class suggests."""
+    boxed: bool = False
+    """A person looked for things to box, though this row has no box: a photo without boxes is then truly empty."""
+    problem: str | None = None
+    """Why its box cannot be read (``box is not four numbers``); the class still counts."""
+    found: str | None = None
+    """The value that the problem is about."""
+
+
+class Category(NamedTuple):
+    """A class of a source that names classes by an id."""
+
+    place: str
+    id: str
+    name: str
+
+
+class Location(NamedTuple):
+    """A place where cameras stood, in degrees (WGS 84); kept for exports that need it."""
+
+    location: str
+    latitude: float
+    longitude: float
+    dataset: str | None = None
+
+
+class Fault(NamedTuple):
+    """Something without which the source cannot be read as a whole; the import is refused, with all of its faults."""
+
+    text: str
+
+
+class Problem(NamedTuple):
+    """Something of a source that is not taken over as it stands.
+
+    ``kind`` is dropped (a photo that cannot be used), ignored (an annotation that cannot, or its box), mended (left
+    empty or changed) or skipped (not meant to be a photo). ``reason`` is the same for all problems of one sort, so that
+    they can be counted; ``found`` is the value.
+    """
 
     item: str
     kind: str
     reason: str
+    found: str = ""
+
+
+Given = Photo | Annotation | Category | Location | Problem | Fault | pa.Table
+
+_TEXT, _REAL, _FLAG = pa.string(), pa.float64(), pa.bool_()
+PHOTOS = pa.schema([(name, _FLAG if name == "corrupt" else _TEXT) for name in Photo._fields])
+ANNOTATIONS = pa.schema(
+    [
+        (name, _REAL if name in "xywh" else _FLAG if name in ("in_pixels", "boxed") else _TEXT)
+        for name in Annotation._fields
+    ]
+)
+CATEGORIES, PROBLEMS = (pa.schema([(name, _TEXT) for name in kind._fields]) for kind in (Category, Problem))
 
 
 @dataclass
 class Parsed:
-    """Rows of the catalog table, and what could not be taken over."""
+    """Rows of a table, and what could not be taken over."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     num_given: int = 0
+
+
+def text(value: Any) -> str | None:
+    """Give a JSON value as text; None for null, an empty or blank text and NaN."""
+    if value is None or value != value:  # only NaN differs from itself
+        return None
+    given = value if isinstance(value, str) else str(value)
+    return given if given and not given.isspace() else None
+
+
+def box_of(value: Any) -> dict[str, Any]:
+    """Give the columns x, y, w, h of an `Annotation` for a list of four numbers, else its problem."""
+    if value is None:
+        return {}
+    if not isinstance(value, list | tuple) or len(value) != 4 or not all(is_number(number) for number in value):
+        return {"problem": "box is not four numbers", "found": repr(value)[:100]}
+    x, y, w, h = map(float, value)
+    return {"x": x, "y": y, "w": w, "h": h}
 
 
 def category_of(name: str) -> str:
