@@ -10,7 +10,9 @@ import pyarrow as pa
 from camtraps import tables
 from camtraps.errors import MissingError
 from camtraps.schema import CATALOG
-from camtraps.taxonomy import Pair
+from camtraps.taxonomy import Pair, fold, fold_dataset
+
+MEMORY = "1400MB"  # beyond which DuckDB writes to disk; the Python around it needs 0.3 GB more
 
 
 def dataset_path(folder: Path, dataset: str) -> Path:
@@ -26,27 +28,65 @@ def write(rows: list[dict[str, Any]], path: Path) -> None:
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """Open a catalog folder as the view ``photos`` of an in-memory database; nothing can be written back.
 
+    The view ``placed`` has one column more: ``id``, a number that rises with ``image`` and holds as long as the files
+    of the catalog stay as they are. Its upper 32 bits are the dataset's number in the table ``dataset_at``.
+
     Raises:
         MissingError: the folder holds no dataset.
         TableError: a file in it is no catalog table.
     """
-    paths = sorted(folder.glob("*.parquet"))
+    paths = _paths(folder)
     if not paths:
-        raise MissingError(f"{folder}: no dataset in this catalog; bring one in with `camtraps import cct`")
+        raise MissingError(f"{folder}: no dataset in this catalog; bring one in with `camtraps import`")
     for path in paths:
         tables.check_schema(path, CATALOG)
     database = duckdb.connect()
     database.execute("set enable_progress_bar = false")
+    database.execute(f"set memory_limit = '{MEMORY}'")
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-    database.execute(f"create view photos as select * from read_parquet([{names}])")
+    source = f"read_parquet([{names}])"
+    database.execute(f"create view photos as select * from {source}")
+    number = "cast(file_index * 4294967296 + file_row_number as bigint)"
+    database.execute(f"create view placed as select *, {number} as id from {source}")
+    numbered = pa.table({"number": range(len(paths)), "dataset": [path.stem for path in paths]})
+    database.register("dataset_at", numbered)
     return database
 
 
 def pairs(database: duckdb.DuckDBPyConnection) -> set[Pair]:
     """Give every dataset and label that occurs, both folded."""
-    sql = """select distinct lower(trim(dataset)), lower(trim(l.class))
-             from (select dataset, unnest(labels) as l from photos)"""
-    return {(dataset, label) for dataset, label in database.execute(sql).fetchall()}
+    return {(fold_dataset(dataset), fold(name)) for dataset, name in spelled(database)}
+
+
+def spelled(database: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Give every dataset and class that occurs, as they are spelled, sorted."""
+    database.execute(
+        """create temp table if not exists spelled as
+           select distinct dataset, label.class from (select dataset, unnest(labels) as label from photos)"""
+    )
+    return database.execute("from spelled order by all").fetchall()
+
+
+def label_counts(database: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Count the photos of each class that occurs.
+
+    Returns:
+        dataset, class (as spelled), photos: those that carry the class at image level, or at the level of their
+        sequence where the image itself has no label.
+    """
+    own = "list_filter(labels, lambda label: label.level = 'image')"
+    sql = f"""with said as (
+                  select dataset, labels[1].class as class, count(*) as photos
+                  from photos where len(labels) = 1 group by all
+                  union all
+                  select dataset, class, count(*) from (
+                      select distinct dataset, file, label.class from (
+                          select dataset, file, unnest(case when len({own}) > 0 then {own} else labels end) as label
+                          from photos where len(labels) > 1
+                      )
+                  ) group by all
+              ) select dataset, class, cast(sum(photos) as bigint) as photos from said group by all order by all"""
+    return database.sql(sql).to_arrow_table().to_pandas()
 
 
 def photos_at(database: duckdb.DuckDBPyConnection, images: set[str]) -> pd.DataFrame:
@@ -69,3 +109,8 @@ def photos_at(database: duckdb.DuckDBPyConnection, images: set[str]) -> pd.DataF
 
 
 PLACE = "coalesce('location ' || location, 'sequence ' || sequence, 'photo ' || file)"
+
+
+def _paths(folder: Path) -> list[Path]:
+    # As images sort: the dataset and the slash behind it.
+    return sorted(folder.glob("*.parquet"), key=lambda path: f"{path.stem}/")

@@ -1,6 +1,6 @@
 """The failures table and the counts of a stage: every input ends in an output or here, with a reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -48,7 +48,12 @@ def rows(stage: str, kind: Kind, items: Iterable[tuple[str, int | None, str]]) -
 
 
 def close(
-    folder: Path, counts: Counts, failures: pd.DataFrame, max_failed: float, details: dict[str, Any] | None = None
+    folder: Path,
+    counts: Counts,
+    failures: pd.DataFrame,
+    max_failed: float,
+    details: dict[str, Any] | None = None,
+    unlisted: Mapping[str, int] | None = None,
 ) -> Counts:
     """Write ``failures.parquet`` and ``counts.json`` of a stage into its output folder, then judge.
 
@@ -58,6 +63,7 @@ def close(
         failures: rows of the failures table; skipped rows may be counted without being listed.
         max_failed: allowed share of failed rows, 0 to 1.
         details: more to say in ``counts.json``.
+        unlisted: skipped rows that are not in ``failures``, by reason; any others are those not asked for.
 
     Raises:
         FailuresError: more than ``max_failed`` of the rows in have failed.
@@ -66,8 +72,11 @@ def close(
     assert (failures["kind"] == "failed").sum() == counts.failed, counts
     tables.write(failures.sort_values(["kind", "reason"]), folder / "failures.parquet", FAILURES)
     reasons = _tree(failures.groupby(["kind", "reason"]).size())
-    if unlisted := counts.skipped - int((failures["kind"] == "skipped").sum()):
-        reasons.setdefault("skipped", {})[UNLISTED] = unlisted
+    crowds = dict(unlisted or {})
+    if rest := counts.skipped - int((failures["kind"] == "skipped").sum()) - sum(crowds.values()):
+        crowds[UNLISTED] = rest
+    if crowds:
+        reasons["skipped"] = reasons.get("skipped", {}) | crowds
     write_json(folder / "counts.json", asdict(counts) | {"reasons": reasons} | (details or {}))
     if counts.failed > max_failed * counts.rows_in:
         first = failures[failures["kind"] == "failed"].sort_values("image").iloc[0]

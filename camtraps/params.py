@@ -18,7 +18,7 @@ PARAMS_PATH = Path("params.yaml")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with 1.2 floats, and no key twice.
+    """YAML with 1.2 floats, days as text, and no key twice.
 
     DVC writes ``-S train.learning_rate=1e-5`` as ``1e-05``, which YAML 1.1 (plain PyYAML) reads as a string.
     """
@@ -33,6 +33,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)$"),

@@ -1,243 +1,272 @@
 """Choose the photos of a label specification from a catalog."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from camtraps import failures
-from camtraps.catalog import pairs
+from camtraps import existence, failures, query_rules, tables
+from camtraps.catalog import spelled
 from camtraps.errors import InputError
+from camtraps.hits import Hits, columns
 from camtraps.labels import Selection
-from camtraps.params import check_range
-from camtraps.schema import BOXES, QUERIED
-from camtraps.taxonomy import Pair, fold
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueryParams:
-    """Section ``query`` of params.yaml."""
-
-    seed: int
-    """Orders the photos of a label, so it decides which stay under a cap (max_count)."""
-    max_failed: float
-    """Share of photos that may fail, 0 to 1."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range(self, max_failed=(0.0, 1.0))
+from camtraps.query_params import QueryParams as QueryParams
+from camtraps.query_params import datasets, within
+from camtraps.sampling import Cap, draw
+from camtraps.schema import BOXES, FAILURES, QUERIED
+from camtraps.storage import photo_uri
+from camtraps.taxonomy import fold_dataset
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The photos chosen, their human boxes, and those that carry an asked class but were left out (with a reason).
+    """The photos chosen, in an open database, and what became of all others.
 
-    Photos without any asked class are only counted: ``num_photos`` is the number in the catalog. ``idle`` names the
-    photos of corrections that the catalog does not have.
+    ``left_out`` are the photos of an asked class that a rule left out one by one (image, kind, reason);
+    ``by_dataset`` counts the photos of each label and dataset before and after the caps, as `count` does; ``datasets``
+    counts those of each dataset, a photo of several labels once; ``num_unlisted`` counts by reason those that were left
+    out as a crowd. ``idle`` names photos of corrections that the catalog does not have, ``num_unsure`` counts photos
+    of which could not be told whether they are there.
     """
 
-    photos: pa.Table
-    boxes: pa.Table
+    database: duckdb.DuckDBPyConnection
     left_out: pd.DataFrame
+    by_dataset: pd.DataFrame
+    datasets: pd.DataFrame
     num_photos: int
+    num_chosen: int
+    num_unlisted: Mapping[str, int]
     labels: tuple[str, ...]
     idle: list[str]
+    num_unsure: int
+
+    def write(self, folder: Path) -> None:
+        """Write ``queried.parquet`` and ``boxes.parquet``."""
+        for table, (source, column, wanted) in query_rules.ENUMS.items():
+            names = self.database.execute(f"select distinct {column} from {source} order by all").fetchall()
+            quoted = ", ".join("'" + name.replace("'", "''") + "'" for (name,) in names)
+            wanted = wanted.format(**{column: f"cast({column} as enum({quoted}))"})
+            self.database.execute(f"create or replace temp table {table} as select {wanted} from {source}")
+        tables.write_query(self.database, query_rules.PHOTOS, folder / "queried.parquet", QUERIED)
+        tables.write_query(self.database, query_rules.BOXES, folder / "boxes.parquet", BOXES)
+
+    def count(self, *by: str) -> pd.DataFrame:
+        """Count photos before and after the caps.
+
+        Args:
+            by: columns to count by beside the label: dataset, location, class, why, level.
+
+        Returns:
+            label, the columns asked for, before, after; labels in the order of the specification. A photo of several
+            labels counts for each of them, with the class and the reason that led to that label; of several classes
+            that did, with the first in the alphabet.
+        """
+        return _count(self.database, *by)
+
+    def label_index(self) -> dict[str, str]:
+        """Number the labels that have photos in alphabetical order, ``{"0": name}``, as the classifier will."""
+        labels = sorted(set(self.by_dataset.query("after > 0")["label"]))
+        return {str(at): label for at, label in enumerate(labels)}
+
+    def details(self) -> dict[str, Any]:
+        """Count the photos by label and by dataset, before and after the caps."""
+        return {
+            f"photos_by_{name}": {
+                str(key): {"before": int(row["before"]), "after": int(row["after"])}
+                for key, row in rows.groupby(name, sort=name == "dataset")[["before", "after"]].sum().iterrows()
+            }
+            for name, rows in (("label", self.by_dataset), ("dataset", self.datasets))
+        }
 
     def warnings(self) -> list[str]:
         """Say what a person should look at: labels without photos, corrections without effect."""
-        empty = [label for label in self.labels if label not in self.photos_by_label()]
-        lines = (
-            [
-                f"no photo of label {', '.join(empty)} in the catalog: compare the names of datasets and labels in "
-                "taxonomy.csv and label_spec.json with those of the catalog"
-            ]
-            if empty
-            else []
-        )
+        found = set(self.label_index().values())
+        lines = []
+        if empty := [label for label in self.labels if label not in found]:
+            lines.append(f"no photo of label {', '.join(empty)} is chosen; `camtraps labels explain` says why")
         if self.idle:
             lines.append(f"corrections.csv: {len(self.idle)} of no photo in the catalog, first {self.idle[0]}")
+        if self.num_unsure:
+            lines.append(f"{self.num_unsure} photos could not be looked for and stay: no permission or no answer")
         return lines
 
     def failure_rows(self) -> pd.DataFrame:
         """Give the rows of the failures table."""
-        kinds = self.left_out.groupby("kind")
-        parts = [
-            failures.rows(
-                "query",
-                kind,
-                ((image, None, reason) for image, reason in zip(rows["image"], rows["reason"], strict=True)),
-            )
-            for kind, rows in kinds
-        ]
-        return failures.concat(failures.rows("query", "skipped", []), *parts)
+        columns = list(FAILURES.schema.names)
+        return self.left_out.assign(box=pd.array([None] * len(self.left_out), "Int32"), stage="query")[columns]
 
     def counts(self) -> failures.Counts:
         """Count the photos of the catalog by what became of them."""
-        out, failed = self.photos.num_rows, int((self.left_out["kind"] == "failed").sum())
-        skipped = self.num_photos - out - failed
-        return failures.Counts(unit="photos", rows_in=self.num_photos, rows_out=out, skipped=skipped, failed=failed)
-
-    def photos_by_label(self) -> dict[str, int]:
-        """Count the chosen photos of each label, commonest first."""
-        return {str(label): int(number) for label, number in self.photos["label"].to_pandas().value_counts().items()}
+        failed = int((self.left_out["kind"] == "failed").sum())
+        skipped = self.num_photos - self.num_chosen - failed
+        return failures.Counts(
+            unit="photos", rows_in=self.num_photos, rows_out=self.num_chosen, skipped=skipped, failed=failed
+        )
 
 
-# A person's decision replaces all labels of the photo. Else the labels of the image itself win over those of its
-# sequence. Exactly one of them must be asked for: the class rule of CameraTraps.
-_NAMED = """
-create temp table named as
-with judged as (
-    select image, photos.dataset,
-        case when fixes.file is not null then [{'class': correct_class, 'level': 'correction'}]
-             when len(list_filter(labels, lambda l: l.level = 'image')) > 0
-             then list_filter(labels, lambda l: l.level = 'image')
-             else labels end as labels
-    from photos left join fixes on photos.dataset = fixes.dataset and photos.file = fixes.file
-), one as (select image, dataset, unnest(labels) as named_as from judged)
-select image, named_as.class as class, named_as.level as level, asked.label, asked.why
-from one join asked on lower(trim(one.dataset)) = asked.dataset and lower(trim(named_as.class)) = asked.class
-    and (asked.level is null or asked.level = named_as.level)
-"""
-
-_CANDIDATES = """
-create temp table candidates as
-with single as (
-    select image, count(distinct lower(trim(class))) as num, min(class) as class, min(level) as level,
-        min(label) as label, min(why) as why, string_agg(distinct class, ', ' order by class) as classes
-    from named group by image
-)
-select single.*, photos.dataset, photos.file, fixes.file is not null as corrected,
-    case when num > 1 then 'several asked classes: ' || classes
-         when regexp_extract(lower(photos.file), '\\.([a-z0-9]+)$', 1)
-              not in ('jpg', 'jpeg', 'png', 'tif', 'tiff', 'bmp', 'gif', 'webp', 'avif') then 'not an image file'
-         when corrupt then 'marked corrupt in its source'
-         end as problem,
-    md5_number_lower($seed || ':' || image) as draw
-from single join photos using (image)
-left join fixes on photos.dataset = fixes.dataset and photos.file = fixes.file
-"""
-
-_RANKED = """
-create temp table ranked as
-select image, max_count, row_number() over (
-    partition by label order by coalesce(priority.rank, 1000000), draw, image) as place
-from candidates join caps using (label)
-left join priority on candidates.label = priority.label and lower(trim(candidates.dataset)) = priority.dataset
-where problem is null
-"""
-
-_CHOSEN = """
-select photos.image, photos.dataset, photos.file, location, sequence, frame, datetime, width, height,
-    class, label, why, level, boxes is not null as has_truth_boxes
-from ranked join candidates using (image) join photos using (image)
-where max_count is null or place <= max_count order by photos.image
-"""
-
-# A box keeps the class that its annotation named, unless a person has since decided about the photo.
-_BOXES = """
-select image, cast(number - 1 as integer) as box, boxes[number].category as category,
-    case when corrected then null else boxes[number].class end as class,
-    boxes[number].x as x, boxes[number].y as y, boxes[number].w as w, boxes[number].h as h
-from (
-    select image, corrected, boxes, unnest(generate_series(1, len(boxes))) as number
-    from ranked join candidates using (image) join photos using (image)
-    where boxes is not null and (max_count is null or place <= max_count)
-) order by image, box
-"""
-
-_LEFT_OUT = """
-select image, case when problem = 'marked corrupt in its source' then 'failed' else 'skipped' end as kind,
-    coalesce(problem, 'over the cap of ' || max_count || ' photos (max_count)') as reason
-from candidates left join ranked using (image)
-where problem is not null or place > max_count
-union all
-select photos.image, 'skipped', 'its label is known to be wrong, the right one unknown'
-from photos join fixes using (dataset, file) where correct_class = ''
-union all
-select photos.image, 'skipped', 'corrected to a class that is not asked for: ' || correct_class
-from photos join fixes using (dataset, file)
-where correct_class <> '' and image not in (select image from candidates)
-order by image
-"""
-
-_IDLE = "select dataset || '/' || file from fixes anti join photos using (dataset, file) order by all"
+_COUNTED = {
+    "dataset": "dataset_at.dataset",
+    "location": "placed.location",
+    "class": "classes.class",
+    "why": "hit_labels.why",
+    "level": "candidates.level",
+}
 
 
-def choose(database: duckdb.DuckDBPyConnection, selection: Selection, corrections: pd.DataFrame, seed: int) -> Chosen:
+def choose(
+    database: duckdb.DuckDBPyConnection,
+    selection: Selection,
+    corrections: pd.DataFrame,
+    params: QueryParams,
+    roots: Mapping[str, str] | None = None,
+) -> Chosen:
     """Pick the photos of a label specification.
 
-    Under a cap, datasets of an earlier ``prioritize`` group come first; within a group the order is a hash of
-    (seed, image). So the same catalog gives the same photos in every process, and a higher cap keeps earlier picks.
+    The class rule is that of CameraTraps: labels of the image itself win over those of its sequence, and exactly one of
+    them must be asked for (with ``allow_multilabel``, at least one). A person's decision replaces all of them. Under a
+    cap, datasets of an earlier ``prioritize`` group come first; within a group the order is a hash of (seed, image).
+    So the same catalog gives the same photos in every process, and a higher cap keeps earlier picks.
 
     Args:
         database: the catalog, from `catalog.connect`.
         selection: the resolved specification.
         corrections: rows (dataset, file, correct_class), one a photo; the class is one of the dataset's or a label of
             the specification; an empty one takes the photo out.
-        seed: any whole number.
+        params: the rest.
+        roots: the image folder or URI of each dataset, for ``check_photos``; None looks for no photo.
 
     Raises:
-        InputError: no photo is left.
+        InputError: no photo is left, or a dataset or location that is asked for does not exist.
     """
-    _register(database, "asked", ["dataset", "class", "label", "why", "level"], _asked(selection, pairs(database)))
-    caps = pa.table(
-        {
-            "label": [rule.label for rule in selection.rules],
-            "max_count": pa.array([rule.max_count for rule in selection.rules], pa.int64()),
-        }
-    )
-    database.register("caps", caps)
-    ranks = [
-        (rule.label, dataset, str(rank))
-        for rule in selection.rules
-        for rank, group in enumerate(rule.prioritize)
-        for dataset in group
-    ]
-    _register(database, "ranks", ["label", "dataset", "rank"], ranks)
-    database.execute(
-        "create temp table priority as select label, dataset, min(rank::int) as rank from ranks group by all"
-    )
-    _register(database, "fixes", ["dataset", "file", "correct_class"], corrections.to_numpy().tolist())
-    database.execute(_NAMED)
-    database.execute(_CANDIDATES, {"seed": str(seed)})
-    database.execute(_RANKED)
-    chosen = Chosen(
-        photos=_arrow(database, _CHOSEN, QUERIED.schema),
-        boxes=_arrow(database, _BOXES, BOXES.schema),
-        left_out=database.sql(_LEFT_OUT).to_arrow_table().to_pandas().drop_duplicates("image"),
-        num_photos=int(database.execute("select count(*) from photos").fetchall()[0][0]),
-        labels=tuple(rule.label for rule in selection.rules),
-        idle=[name for (name,) in database.execute(_IDLE).fetchall()],
-    )
-    if not chosen.photos.num_rows:
-        names = ", ".join(sorted({name for _, name in pairs(database)})[:20])
-        raise InputError(
-            f"the label specification chooses none of {chosen.num_photos} photos; the catalog has: {names}"
-        )
-    return chosen
+    _find(database, selection, corrections, params)
+    num_unsure = _leave_out_absent(database, roots) if params.check_photos and roots is not None else 0
+    return _sample(database, selection, params, num_unsure)
 
 
-def _asked(selection: Selection, known: set[Pair]) -> list[tuple[str, str, str, str, str | None]]:
-    """Give (dataset, class, label, why, level); level None is any, and in corrections a label may stand for a class."""
-    asked: list[tuple[str, str, str, str, str | None]] = [
-        (*pair, *chosen, None) for pair, chosen in sorted(selection.pairs.items())
-    ]
-    taken = known | set(selection.pairs)
-    for dataset in sorted({dataset for dataset, _ in taken}):
-        for rule in selection.rules:
-            if (dataset, fold(rule.label)) not in taken:
-                asked.append((dataset, fold(rule.label), rule.label, "label in a correction", "correction"))
-    return asked
-
-
-def _register(
-    database: duckdb.DuckDBPyConnection, name: str, columns: list[str], rows: Sequence[Sequence[str | None]]
+def _find(
+    database: duckdb.DuckDBPyConnection, selection: Selection, corrections: pd.DataFrame, params: QueryParams
 ) -> None:
-    arrays = [pa.array([row[at] for row in rows], pa.string()) for at in range(len(columns))]
-    database.register(name, pa.Table.from_arrays(arrays, names=columns))
+    """Make the table ``candidates`` of the photos of an asked class."""
+    names = spelled(database)
+    hits = Hits(selection, names)
+    fixes = [
+        (dataset, file, name, *hits.of_correction(dataset, name))
+        for dataset, file, name in corrections[["dataset", "file", "correct_class"]].to_numpy().tolist()
+    ]
+    text, whole = pa.string(), pa.int32()
+    database.register("fixes", columns(fixes, dataset=text, file=text, correct_class=text, said=whole, hit=whole))
+    hits.register(database)
+    condition = within(database, params)
+    for sql in (query_rules.FIXED, query_rules.NAMED):
+        database.execute(sql.format(within=condition), {"seed": str(params.seed)})
+    database.execute(query_rules.SEVERAL)
+    database.execute(query_rules.CANDIDATES, {"multilabel": params.allow_multilabel})
 
 
-def _arrow(database: duckdb.DuckDBPyConnection, sql: str, schema: pa.Schema) -> pa.Table:
-    return database.sql(sql).to_arrow_table().cast(schema)
+def _sample(database: duckdb.DuckDBPyConnection, selection: Selection, params: QueryParams, num_unsure: int) -> Chosen:
+    """Choose from ``candidates``, by the caps of each label."""
+    database.execute(query_rules.CARRIED_SEVERAL if params.allow_multilabel else query_rules.CARRIED)
+    num_few = _leave_out_few(database, params.min_locations)
+    carried = database.execute("select id, label_at, draw from carried").fetchnumpy()
+    ids, label_at, draws = (np.asarray(carried[name]) for name in ("id", "label_at", "draw"))
+    known = datasets(database)
+    caps = [Cap(rule.max_count, _ranks(rule.prioritize, known)) for rule in selection.rules]
+    chosen = draw(ids.astype(np.int64), label_at, draws.astype(np.uint64), caps)
+    database.register("chosen_ids", pa.table({"id": chosen}))
+    database.execute("create or replace temp table chosen as select id from chosen_ids")
+    database.execute(query_rules.LABELS, {"multilabel": params.allow_multilabel})
+    database.execute(query_rules.PICKED_SEVERAL if params.allow_multilabel else query_rules.PICKED)
+    kept = "carried semi join chosen using (id)" if params.allow_multilabel else "picked"
+    database.execute(f"create or replace temp view kept as from {kept}")
+    num_photos = database.execute("select count(*) from photos").fetchall()[0][0]
+    left_out = database.sql(query_rules.LEFT_OUT).to_arrow_table().to_pandas().drop_duplicates("image")
+    num_outside = database.execute("select num from outside").fetchall()[0][0]
+    num_left = database.execute("select count(*) from candidates where problem is null").fetchall()[0][0]
+    crowds = {
+        query_rules.OUTSIDE: num_outside,
+        query_rules.FEW_LOCATIONS: num_few,
+        query_rules.OVER_CAP: num_left - num_few - len(chosen),
+    }
+    if not len(chosen):
+        _refuse(num_photos, Counter(left_out["reason"]) + Counter(crowds), {name for _, name in spelled(database)})
+    by_dataset = _count(database, "dataset")
+    return Chosen(
+        database=database,
+        left_out=left_out,
+        by_dataset=by_dataset,
+        datasets=database.sql(query_rules.ONCE).to_arrow_table().to_pandas() if params.allow_multilabel else by_dataset,
+        num_photos=num_photos,
+        num_chosen=len(chosen),
+        num_unlisted={reason: number for reason, number in crowds.items() if number},
+        labels=tuple(rule.label for rule in selection.rules),
+        idle=[name for (name,) in database.execute(query_rules.IDLE).fetchall()],
+        num_unsure=num_unsure,
+    )
+
+
+def _refuse(num_photos: int, left_out: Counter[str], names: Iterable[str]) -> NoReturn:
+    """Say that no photo is chosen, with the reasons that left out the most and what the catalog has."""
+    reasons = "".join(f"{number} left out: {reason}; " for reason, number in left_out.most_common(3))
+    raise InputError(
+        f"the label specification chooses none of {num_photos} photos; {reasons}"
+        f"the catalog has: {', '.join(sorted(names)[:20])}"
+    )
+
+
+def _count(database: duckdb.DuckDBPyConnection, *by: str) -> pd.DataFrame:
+    columns = ", ".join(["names.label", *(_COUNTED[name] for name in by)])
+    joins = {
+        "join candidates using (id)": {"level"},
+        "join classes on classes.said = carried.said": {"class"},
+        "join hit_labels on hit_labels.hit = carried.hit and hit_labels.label_at = carried.label_at": {"why"},
+        "join placed using (id)": {"location"},
+        "join dataset_at on dataset_at.number = carried.id >> 32": {"dataset"},
+    }
+    joined = " ".join(join for join, needed in joins.items() if needed & set(by))
+    counted = (
+        f"select names.label_at, {columns}, {{}} from {{}} as carried join names using (label_at) {joined} group by all"
+    )
+    named = ", ".join(("label", *(f'"{name}"' for name in by)))
+    sql = f"""select {named}, cast(sum(before) as bigint) as before, cast(sum(after) as bigint) as after from (
+                  {counted.format("count(*) as before, 0 as after", "carried")}
+                  union all {counted.format("0 as before, count(*) as after", "kept")}
+              ) group by label_at, {named} order by label_at, {named}"""
+    return database.sql(sql).to_arrow_table().to_pandas()
+
+
+def _leave_out_few(database: duckdb.DuckDBPyConnection, min_locations: int) -> int:
+    if not min_locations:
+        return 0
+    count = "select count(distinct id) from carried"
+    num_before = database.execute(count).fetchall()[0][0]
+    database.execute(
+        """delete from carried where label_at not in (
+               select label_at from carried join placed using (id) where location is not null
+               group by label_at having count(distinct (dataset, location)) >= ?)""",
+        [min_locations],
+    )
+    return int(num_before - database.execute(count).fetchall()[0][0])
+
+
+def _leave_out_absent(database: duckdb.DuckDBPyConnection, roots: Mapping[str, str]) -> int:
+    """Mark the candidates that are certainly not where they should be; give the number that could not be told."""
+    sql = "select id, dataset, file from candidates join placed using (id) where problem is null order by id"
+    photos = database.execute(sql).fetchall()
+    found = existence.check([photo_uri(roots[dataset], file) for _, dataset, file in photos])
+    absent = [number for (number, _, _), there in zip(photos, found, strict=True) if there is False]
+    database.register("absent", pa.table({"id": pa.array(absent, pa.int64())}))
+    database.execute(f"update candidates set problem = '{query_rules.ABSENT}' where id in (select id from absent)")
+    return sum(there is None for there in found)
+
+
+def _ranks(prioritize: Sequence[Sequence[str]], known: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Rank the datasets of a catalog for one label, the first group of ``prioritize`` first."""
+    ranks = {name: rank for rank, group in reversed(list(enumerate(prioritize))) for name in group}
+    return np.array([ranks.get(fold_dataset(name), len(prioritize)) for name in known], np.int64)

@@ -77,3 +77,32 @@ def test_counts_that_do_not_add_up_are_our_bug(tmp_path):
     counts = failures.Counts(unit="boxes", rows_in=10, rows_out=8, skipped=0, failed=1)
     with pytest.raises(AssertionError):
         failures.close(tmp_path, counts, lost(1), 1.0)
+
+
+def reasons_of(folder: Path, skipped: int, unlisted: dict[str, int] | None) -> dict[str, dict[str, int]]:
+    """Close a stage with one failed and two listed skipped boxes among all those skipped; give the reasons."""
+    counts = failures.Counts(unit="boxes", rows_in=1000, rows_out=999 - skipped, skipped=skipped, failed=1)
+    failures.close(folder, counts, lost(1, 2), 1.0, unlisted=unlisted)
+    reasons: dict[str, dict[str, int]] = json.loads((folder / "counts.json").read_text())["reasons"]
+    return reasons
+
+
+def test_skipped_inputs_that_are_not_listed_are_counted_as_not_asked_for(tmp_path):
+    assert reasons_of(tmp_path, 9, None) == {
+        "failed": {"photo not found": 1},
+        "skipped": {"box is too small": 2, "not asked for": 7},
+    }
+    assert tables.read_arrow(tmp_path / "failures.parquet", FAILURES).num_rows == 3
+
+
+def test_crowds_are_counted_by_their_reason_and_the_rest_as_not_asked_for(tmp_path):
+    crowds = {"over the cap": 3, "elsewhere": 1}
+    assert reasons_of(tmp_path, 9, crowds)["skipped"] == {"box is too small": 2, **crowds, "not asked for": 3}
+    assert reasons_of(tmp_path, 6, crowds)["skipped"] == {"box is too small": 2, **crowds}
+    assert crowds == {"over the cap": 3, "elsewhere": 1}
+
+
+def test_only_crowds_may_be_skipped(tmp_path):
+    counts = failures.Counts(unit="photos", rows_in=9, rows_out=4, skipped=5, failed=0)
+    failures.close(tmp_path, counts, lost(0), 0.0, unlisted={"over the cap": 5})
+    assert json.loads((tmp_path / "counts.json").read_text())["reasons"] == {"skipped": {"over the cap": 5}}

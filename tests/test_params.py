@@ -151,3 +151,55 @@ def test_a_missing_file_says_where_to_run_the_command(tmp_path):
     with pytest.raises(MissingError) as caught:
         load(Params, "train", tmp_path / "no.yaml")
     assert str(caught.value) == f"{tmp_path}/no.yaml: not found; run the command in the top folder of the repository"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    since: str | None
+    places: tuple[str, ...] | None
+
+
+def span(folder: Path, since: str, places: str) -> Span:
+    path = folder / "params.yaml"
+    path.write_text(f"query:\n  since: {since}\n  places: {places}\n")
+    return load(Span, "query", path)
+
+
+@pytest.mark.parametrize("text", ["2024-04-01", "'2024-04-01'", '"2024-04-01"'])
+def test_a_day_stays_text(tmp_path, text):
+    assert span(tmp_path, text, "null").since == "2024-04-01"
+
+
+def test_a_time_stays_text(tmp_path):
+    assert span(tmp_path, "2024-04-01T05:00:00Z", "[2024-04-01 05:00:00]") == Span(
+        since="2024-04-01T05:00:00Z", places=("2024-04-01 05:00:00",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("null", None),
+        ("", None),
+        ("~", None),
+        ("[]", ()),
+        ("[north, 'null', '007', NA]", ("north", "null", "007", "NA")),
+    ],
+)
+def test_a_list_may_be_null(tmp_path, text, places):
+    assert span(tmp_path, "null", text) == Span(since=None, places=places)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("north", "query.places: expected a list, got 'north'"),
+        ("[north, 007]", "query.places[1]: expected str, got 7"),
+        ("[null]", "query.places[0]: expected str, got None"),
+        ("{north: 1}", "query.places: expected a list, got {'north': 1}"),
+    ],
+)
+def test_a_list_of_other_things_than_text_is_named_with_the_place(tmp_path, text, said):
+    with pytest.raises(ParamsError) as caught:
+        span(tmp_path, "null", text)
+    assert str(caught.value) == f"{tmp_path}/params.yaml: {said}"
