@@ -1,5 +1,7 @@
 """The command line as a user meets it: what it prints, one line for a mistake, the exit code."""
 
+import errno
+import io
 import json
 import os
 import shutil
@@ -11,7 +13,8 @@ import make
 import pytest
 from imports import ROOT
 
-from camtraps import cli, tables
+from camtraps import cli, corrections, tables
+from camtraps.commands import common
 from camtraps.schema import QUERIED
 
 
@@ -51,8 +54,8 @@ def test_from_the_import_to_the_query_as_a_user_would_go(top):
     done = run("camtraps", *import_cct(*WHOLE))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "data/tiny/catalog/tiny.parquet: 12 of 12 photos, 6 boxes, 4 classes, 3 locations, 0 photos without location, "
-        "from 2024-04-01 to 2024-04-01",
+        "data/tiny/catalog/tiny.parquet: 12 of 12 photos, 6 boxes, 4 classes, 3 locations, from 2024-04-01 "
+        "to 2024-04-01",
         "next: put `name: tiny` under `data:` in params.yaml, then `dvc repro`",
         "to version it: dvc add data/tiny/catalog data/tiny/detections, and git add data/tiny",
     ]
@@ -94,6 +97,13 @@ def test_a_collection_never_lies_where_a_stage_writes(top, capsys, name):
     assert not (top / "data").exists()
 
 
+def test_a_collection_never_takes_the_place_of_a_file(top, capsys):
+    (top / "data").mkdir()
+    (top / "data" / "tiny").touch()
+    said = "camtraps: --name: data/tiny is a file; choose another name\n"
+    assert attempt(capsys, *import_cct()) == (1, "", said)
+
+
 def test_a_command_outside_the_repository_says_so(top, capsys):
     (top / "dvc.yaml").unlink()
     said = "camtraps: no dvc.yaml here; run the command in the top folder of the repository\n"
@@ -112,7 +122,10 @@ def test_nothing_is_imported_when_something_beside_the_photos_is_broken(top, cap
 def test_a_label_specification_can_be_brought_later(top, capsys):
     code, out, _ = attempt(capsys, *import_cct("--taxonomy", "source/taxonomy.csv"))
     assert code == 0
-    assert out.splitlines()[-1] == "still missing in data/tiny: label_spec.json"
+    assert out.splitlines()[-1] == (
+        "still missing: data/tiny/label_spec.json; `camtraps labels suggest --name tiny --out "
+        "data/tiny/label_spec.json` proposes one"
+    )
 
 
 def test_too_many_absent_photos_end_the_import_and_more_may_be_allowed(top, capsys):
@@ -120,8 +133,8 @@ def test_too_many_absent_photos_end_the_import_and_more_may_be_allowed(top, caps
     code, _, err = attempt(capsys, *import_cct())
     assert code == 1
     assert err == (
-        "camtraps: source/cct.json: 0 of 12 photos cannot be used and 1 are not in source/images, more than 1.0%; "
-        "first: source/images/NA/fox.jpg is not there; mend them or raise --max-failed\n"
+        "camtraps: source/cct.json: of 12 photos, 1 absent from source/images, more than 1.0%; first: "
+        "source/images/NA/fox.jpg is not there; mend them or raise --max-failed\n"
     )
     assert attempt(capsys, *import_cct("--max-failed", "0.1"))[0] == 0
 
@@ -139,7 +152,44 @@ def test_detections_are_imported_for_the_dataset_of_the_collection(top, capsys):
     results = {"info": {"detector": "md"}, "detection_categories": {}, "images": [image]}
     make.write_json(top / "md.json", results)
     code, out, _ = attempt(capsys, "import", "detections", "md.json", "--name", "tiny")
-    assert (code, out) == (0, "data/tiny/detections/md/tiny.parquet: 1 of 1 photos, 0 boxes\n")
+    assert (code, out) == (0, "data/tiny/detections/md/tiny.parquet: results for 1 of 12 photos, 0 boxes\n")
+
+
+def test_detections_of_a_collection_that_is_not_there_are_refused(top, capsys):
+    attempt(capsys, *import_cct())
+    said = "camtraps: data/other: no such collection; there are: tiny\n"
+    assert attempt(capsys, "import", "detections", "md.json", "--name", "other") == (1, "", said)
+
+
+def test_a_disk_that_cannot_be_written_is_said_in_one_line(top, capsys, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "data/tiny/corrections.csv")
+
+    monkeypatch.setattr(corrections, "create", fail)
+    said = "camtraps: data/tiny/corrections.csv: no space left on device\n"
+    assert attempt(capsys, *import_cct()) == (1, "", said)
+
+
+def test_an_error_of_our_own_shows_where_it_is(top, monkeypatch):
+    def fail(*arguments, **options):
+        raise FileNotFoundError(errno.ENOENT, "gone", "x")
+
+    monkeypatch.setattr(corrections, "create", fail)
+    with pytest.raises(FileNotFoundError):
+        cli.main(list(import_cct()))
+
+
+def test_a_mistake_is_one_line_whatever_a_file_is_called(top, capsys):
+    code, _, err = attempt(capsys, "import", "cct", "a\nb", "--images", "source", "--name", "tiny")
+    assert (code, err) == (1, "camtraps: a b: not found; check the path\n")
+
+
+def test_characters_that_the_output_cannot_show_are_escaped(monkeypatch):
+    output = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", output)
+    common.say("狐 für")
+    output.seek(0)
+    assert output.read() == "\\u72d0 für\n"
 
 
 def test_scores_are_printed_with_where_the_results_are(top, capsys):
