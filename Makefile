@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scores
@@ -24,6 +24,10 @@ check: $(READY) ## ruff and mypy
 
 .PHONY: install
 install: $(READY) ## only make the environment
+
+.PHONY: bench-query
+bench-query: $(READY) ## measure import, query and export at scale, beside the ancestor's loops (needs 4 GB of disk)
+	@python -m benchmarks.query
 
 .PHONY: simd
 simd: $(READY) ## put Pillow-SIMD in the place of Pillow (x86 Linux; needs a C compiler and the libjpeg and zlib headers)

@@ -21,7 +21,7 @@ FIXED = f"""
 create or replace temp table fixed as
 select id, image, dataset, file, correct_class as class, said, hit, {{within}} as is_within,
     {_PROBLEM} as problem, {_DRAW} as draw
-from placed join fixes using (dataset, file)
+from placed join fixes using (dataset, file) where file in (select file from fixes)
 """
 
 # One scan over all photos. Most have one label, for which a join says all; those with several come through whole, by

@@ -18,23 +18,40 @@ from camtraps.demo.plan import DemoParams
 
 # A module imports only from the lines above its own.
 LAYERS = [
-    ["errors"],
+    ["errors", "words", "taxa"],
     ["params", "schema", "files", "progress"],
-    ["tables", "taxonomy", "storage", "layout", "corrections", "formats.rows"],
-    ["labels", "failures", "collections", "formats.coco", "formats.megadetector", "images", "shards", "units"],
+    ["archives"],
+    ["streams", "tables", "taxonomy", "storage", "layout", "corrections", "formats.rows", "formats.xmp", "sampling"],
+    ["taxonomy_checks", "taxonomy_outline", "label_rules", "existence", "failures", "collections", "downloads"],
+    ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders"],
+    ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
+    ["formats.megadb"],
+    ["formats.animl", "formats.queried_images", "images", "shards", "units"],
+    ["label_json", "label_csv"],
+    ["label_specs"],
+    ["labels"],
+    ["suggestion", "explanation", "hits"],
     ["weights", "metrics", "catalog", "crops", "detections", "splits", "review", "detectors.background"],
-    ["query", "importing", "detectors.motion"],
-    ["detecting", "cutting"],
+    ["parts", "query_params", "query_rules", "intake_rules", "detectors.motion"],
+    ["query", "intake", "inventory", "catalog_sql"],
+    ["summaries", "collection_files"],
+    ["importing", "detecting", "cutting"],
+    ["exports.cct", "exports.flat", "exports.queried_images", "exports.training_files", "exports.camtrap_dp_terms"],
+    ["exports.camtrap_dp_sql"],
+    ["exports.camtrap_dp"],
     ["transforms", "models"],
     ["datasets"],
     ["inference", "tasks"],
     ["training", "evaluation", "merge", "reports"],
     ["demo"],
     ["doctor"],
+    ["commands.common"],
+    ["commands.printing", "commands.sources"],
+    ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
-PACKAGES = {"camtraps", "camtraps.formats", "camtraps.detectors"}
+PACKAGES = {f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports")}
 MODULES = sorted(ROOT.glob("camtraps/**/*.py"))
 STAGES = sorted(path for path in ROOT.glob("stages/*.py") if not path.name.startswith("_"))
 PARAMS = {
