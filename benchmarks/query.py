@@ -26,8 +26,8 @@ PHOTOS = 10_000_000
 
 Values = dict[str, Any]
 
-NOTES = """query_*: the whole stage `python -m stages.query`: start, specification, corrections, caps, written tables; the
-  best of three.
+NOTES = """query_*: the whole stage `python -m stages.query`: start, specification, corrections, caps, written tables;
+  the best of three.
 ancestor_*: the same in the loops of `benchmarks.ancestor_query`, from its start to the written JSON.
 ratio_*: seconds of the ancestor's process by those of ours, the best of three each; *_without_reading leaves out what
   the loops take to start and to get the catalog as dicts (which its database did), while ours stays whole.

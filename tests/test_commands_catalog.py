@@ -146,7 +146,7 @@ def test_a_class_that_is_not_there_is_answered_with_the_nearest(ask):
 def test_a_number_of_photos_is_at_least_one(ask, capsys, number):
     with pytest.raises(SystemExit):
         ask("sample", "--", number)
-    assert f"argument N: expected a whole number from 1, got {number!r}" in capsys.readouterr().err
+    assert f"argument N: expected a whole number above 0, got {number!r}" in capsys.readouterr().err
 
 
 def test_a_statement_that_is_not_unicode_is_refused(ask, capsys):

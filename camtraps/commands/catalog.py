@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from camtraps.commands.common import add_name, collection, say
+from camtraps.commands.common import add_name, collection, count, say
 from camtraps.commands.printing import Kind, clean, is_nothing, show, show_rows, table
 
 if TYPE_CHECKING:
@@ -78,21 +78,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     locations = actions.add_parser("locations", help="locations with their photos")
     locations.set_defaults(run=_locations)
     sample = actions.add_parser("sample", help="a few photos by chance", epilog=SAMPLE, formatter_class=form)
-    sample.add_argument("num", type=_count, metavar="N", help="how many")
+    sample.add_argument("num", type=count, metavar="N", help="how many")
     sample.add_argument("--seed", type=int, default=0, help="another one draws other photos (%(default)s)")
     sample.add_argument("--paths", action="store_true", help="print nothing but paths or URIs")
     sample.add_argument("--location", type=_text, help="only of this location")
     sample.set_defaults(run=_sample)
     sql = actions.add_parser("sql", help="any SELECT", epilog=SQL, formatter_class=form)
     sql.add_argument("statement", type=_text, metavar="SELECT")
-    sql.add_argument("--limit", type=_count, metavar="N", help=f"rows to print (of a table {NUM_ROWS}, else all)")
+    sql.add_argument("--limit", type=count, metavar="N", help=f"rows to print (of a table {NUM_ROWS}, else all)")
     sql.set_defaults(run=_sql)
     for parser in (labels, locations, sample):
         parser.add_argument("--dataset", type=_text, help="only of this dataset")
     for parser in (locations, sample):
         parser.add_argument("--label", type=_text, metavar="CLASS", help="only photos of this class")
     for parser in (labels, locations):
-        parser.add_argument("--top", type=_count, metavar="N", help="only the first N rows")
+        parser.add_argument("--top", type=count, metavar="N", help="only the first N rows")
     for parser in (summary, labels, locations, sql):
         parser.add_argument("--format", choices=get_args(Kind), default="table", help="(%(default)s)")
     for parser in (summary, labels, locations, sample, sql):
@@ -221,9 +221,3 @@ def _text(text: str) -> str:
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError(f"not Unicode text: {text!r}") from None
     return text
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)

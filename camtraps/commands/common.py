@@ -71,12 +71,31 @@ def share(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """Read a whole number above 0, for ``type=``."""
+    if not (_is_whole(text) and int(text)):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """Read a whole number from 0, for ``type=``."""
+    if not _is_whole(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
 def seconds(text: str) -> float:
     """Read a time span such as ``30s``, ``2m``, ``1h`` or ``0``, for ``type=``; gives seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|)", text.strip())
     if not match or (not match[2] and float(match[1])):
         raise argparse.ArgumentTypeError(f"expected a time span such as 30s, 2m or 1h (0 for none), got {text!r}")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 0}[match[2]]
+
+
+def _is_whole(text: str) -> bool:
+    # DuckDB's whole numbers end somewhere; no question here needs more digits.
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _check_place() -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camtraps.commands.common import add_name, collection, say
+from camtraps.commands.common import add_name, collection, count, say
 from camtraps.errors import InputError
 from camtraps.words import num
 
@@ -39,8 +39,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     suggest = actions.add_parser(
         "suggest", help="make a specification of the taxa with enough photos", epilog=SUGGEST, formatter_class=form
     )
-    suggest.add_argument("--min-photos", type=_count, default=2000, metavar="N", help="enough photos (%(default)s)")
-    suggest.add_argument("--total", type=_count, metavar="N", help="crops wanted in all, for caps (default: no caps)")
+    suggest.add_argument("--min-photos", type=count, default=2000, metavar="N", help="enough photos (%(default)s)")
+    suggest.add_argument("--total", type=count, metavar="N", help="crops wanted in all, for caps (default: no caps)")
     suggest.add_argument("--out", type=Path, metavar="FILE", help="write it to .json or .csv (default: print it)")
     add_name(suggest)
     suggest.set_defaults(run=_suggest)
@@ -59,12 +59,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     convert.add_argument("source", type=Path, metavar="SRC", help="a .json or .csv file")
     convert.add_argument("target", type=Path, metavar="DST", help="a .json or .csv file")
     convert.set_defaults(run=_convert)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text!r}")
-    return int(text)
 
 
 def _suggest(options: argparse.Namespace) -> int:

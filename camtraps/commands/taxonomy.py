@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camtraps.commands.common import add_name, collection, say
+from camtraps.commands.common import add_name, collection, say, whole
 from camtraps.errors import MAX_SHOWN
 from camtraps.words import num
 
@@ -32,7 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     show.add_argument("level", metavar="LEVEL", help="level of the taxon: class, order, family, genus, species, ...")
     show.add_argument("taxon", metavar="NAME", nargs="+", help="its scientific name")
-    show.add_argument("--depth", type=_depth, metavar="N", help="how many taxa to go down (default: all the way)")
+    show.add_argument("--depth", type=whole, metavar="N", help="how many taxa to go down (default: all the way)")
     add_name(show)
     show.set_defaults(run=_show)
     check = actions.add_parser(
@@ -43,12 +43,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     add_name(check)
     check.set_defaults(run=_check)
-
-
-def _depth(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
-    return int(text)
 
 
 def _show(options: argparse.Namespace) -> int:
