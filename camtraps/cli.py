@@ -41,6 +41,10 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(f"{error.filename}: {(error.strerror or str(error)).lower()}")
     except KeyboardInterrupt:
         sys.exit(130)
+    except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+        if "interrupted" not in str(error):
+            raise
+        sys.exit(130)
 
 
 def _complain(message: str) -> None:

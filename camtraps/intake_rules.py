@@ -113,8 +113,8 @@ _YEAR_LAST = r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})(?:[T\s]+|$)"
 # Years of two digits count too for what comes first; not behind a dash, where they may stand first themselves.
 _UNCLEAR = r"^(\d{1,2})(?:[-/.](?:\d{1,2})[-/.]\d{4}|[/.](?:\d{1,2})[/.]\d{2})(?:\D|$)"
 
-# Clock times are kept as the camera wrote them; an offset behind them is passed over. `wanted` is the date as year,
-# month, day, before it is known whether there are such a month and day.
+# Dates with points have the day first where people write them. Clock times are kept as the camera wrote them; an offset
+# behind them is passed over. `wanted` is the date as year, month, day, before it is known whether these exist.
 TIMES = rf"""
 create table times as
 select distinct dataset, taken, regexp_replace(
@@ -122,7 +122,7 @@ select distinct dataset, taken, regexp_replace(
 from kept where taken is not null;
 create table orders as
 select dataset, min(clean) as example, max(cast(parts[1] as integer)) > 12 as day_first,
-    max(cast(parts[2] as integer)) > 12 as month_first
+    max(cast(parts[2] as integer)) > 12 as month_first, bool_and(clean like '%.%.%') as dotted
 from (
     select dataset, clean, regexp_extract_all(clean, '\d+') as parts
     from times where regexp_matches(clean, '{_UNCLEAR}')
@@ -134,11 +134,12 @@ select dataset, taken, clean, is_day_first, try_strptime(trim(case
             regexp_replace(clean, '{_YEAR_LAST}', case when is_day_first then '\3-\2-\1 ' else '\3-\1-\2 ' end)
     end), ['%Y-%m-%d %H:%M:%S', '%Y-%m-%d %H:%M', '%Y-%m-%d', '%Y-%m-%d %I:%M:%S %p', '%Y-%m-%d %I:%M %p']) as time
 from (
-    select *, coalesce($day_first, day_first and not month_first, false) as is_day_first
+    select *, coalesce($day_first, (day_first or dotted) and not month_first, false) as is_day_first
     from times left join orders using (dataset)
 );
 insert into problems
-select dataset, 'mended', 'dates may be month/day or day/month; read as month first (--day-first if not)', example
+select dataset, 'mended', 'dates may be month/day or day/month; read as ' || case when dotted and not month_first
+    then 'day first (--month-first if not)' else 'month first (--day-first if not)' end, example
 from orders where day_first = month_first and $day_first is null order by dataset;
 drop table times;
 drop table orders
@@ -226,7 +227,7 @@ with timed as (
     select nr, dataset, location, file, time,
         time - lag(time) over (partition by dataset, location order by time, file) as pause
     from kept join read_times using (dataset, taken)
-    where sequence is null and location is not null and time is not null and $gap > 0
+    where sequence is null and location is not null and contains(taken, ':') and time is not null and $gap > 0
 ), numbered as (
     select *, sum(case when pause <= to_microseconds(cast($gap * 1e6 as bigint)) then 0 else 1 end)
         over (partition by dataset, location order by time, file rows unbounded preceding) as number

@@ -22,7 +22,7 @@ from camtraps.query_params import datasets, within
 from camtraps.sampling import Cap, draw
 from camtraps.schema import BOXES, FAILURES, QUERIED
 from camtraps.storage import photo_uri
-from camtraps.taxonomy import fold_dataset
+from camtraps.taxonomy import fold, fold_dataset
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,11 @@ class Chosen:
             lines.append(f"no photo of label {', '.join(empty)} is chosen; `camtraps labels explain` says why")
         if self.idle:
             lines.append(f"corrections.csv: {len(self.idle)} of no photo in the catalog, first {self.idle[0]}")
+        known = {fold(name) for _, name in spelled(self.database)}
+        reasons = self.left_out["reason"][self.left_out["reason"].str.startswith(query_rules.NOT_ASKED)]
+        named = sorted({reason.removeprefix(query_rules.NOT_ASKED) for reason in reasons})
+        if odd := [name for name in named if fold(name) not in known]:
+            lines.append(f"corrections.csv: no class of the catalog: {', '.join(odd[:8])}; such photos are left out")
         if self.num_unsure:
             lines.append(f"{self.num_unsure} photos could not be looked for and stay: no permission or no answer")
         return lines

@@ -4,7 +4,8 @@ The tables that a statement names and no earlier one makes come from `hits` (ask
 from `catalog.connect` (placed, dataset_at), or from `query` itself (fixes, chosen).
 """
 
-OUTSIDE = "outside the datasets, locations and days asked for"
+OUTSIDE = "outside the datasets, locations and days asked for, or without location or time"
+NOT_ASKED = "corrected to a class that is not asked for: "
 OVER_CAP = "over the cap of its label (max_count)"
 FEW_LOCATIONS = "its label has fewer locations than min_locations"
 ABSENT = "photo not found"
@@ -141,7 +142,7 @@ select image, case when problem in ('{CORRUPT}', '{ABSENT}') then 'failed' else 
 from candidates join placed using (id) where problem is not null
 union all
 select image, 'skipped', case when class = '' then 'its label is known to be wrong, the right one unknown'
-    else 'corrected to a class that is not asked for: ' || class end
+    else '{NOT_ASKED}' || class end
 from fixed where is_within and (hit is null or class = '') order by image
 """
 

@@ -25,7 +25,9 @@ def run(name: str, stage: Callable[[], Counts]) -> None:
     except CamtrapsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "interrupted" not in str(error):  # what DuckDB makes of Ctrl-C
+            raise
         sys.stderr.write(f"{name}: stopped; run again to continue\n")
         sys.exit(130)
     seconds = time.monotonic() - start

@@ -131,3 +131,14 @@ def test_a_specification_that_takes_no_photo_is_a_problem_and_the_labels_are_lis
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "in no label: 3 dataset labels"
     assert lines[-1].startswith("problem: the label specification chooses none of 5 photos; the catalog has: ")
+
+
+def test_a_link_is_never_replaced(top):
+    (top / "own.json").write_text("mine")
+    (top / "link.json").symlink_to("own.json")
+    said = "link.json: is a link or a device, which would be replaced; name a plain file"
+    with pytest.raises(InputError, match=said):
+        run("suggest", "--min-photos", "2", "--out", "link.json")
+    with pytest.raises(InputError, match=said):
+        run("convert", "data/mine/label_spec.json", "link.json")
+    assert (top / "own.json").read_text() == "mine"

@@ -532,9 +532,7 @@ def test_a_time_that_cannot_be_read_is_left_empty_and_said(text):
     assert problems == [("p-0000.jpg 0000.jpg", "mended", "time cannot be read; left empty", text)]
 
 
-@pytest.mark.parametrize(
-    "text", ["04/01/2024 05:12:09", "04-01-2024 05:12:09 AM", "04.01.2024 5:12:09", "4/1/24 5:12:09"]
-)
+@pytest.mark.parametrize("text", ["04/01/2024 05:12:09", "04-01-2024 05:12:09 AM", "4/1/24 5:12:09"])
 def test_an_unclear_date_is_month_first_and_said_once(text):
     read, problems = times(text, text.replace("04", "05").replace("4/1", "5/1"))
     assert read == ["2024-04-01 05:12:09", "2024-05-01 05:12:09"]
@@ -552,6 +550,13 @@ def test_a_date_that_can_only_be_month_first_decides_for_its_dataset():
     read, problems = times("04/01/2024 5:12", "04/13/2024 5:12", "4/1/24 5:12 PM")
     assert read == ["2024-04-01 05:12:00", "2024-04-13 05:12:00", "2024-04-01 17:12:00"]
     assert problems == []
+
+
+def test_unclear_dates_with_points_are_day_first():
+    read, problems = times("04.01.2024 5:12:09", "05.01.2024 5:12:09")
+    assert read == ["2024-01-04 05:12:09", "2024-01-05 05:12:09"]
+    reason = "dates may be month/day or day/month; read as day first (--month-first if not)"
+    assert problems == [("ds", "mended", reason, "04.01.2024 5:12:09")]
 
 
 def test_dates_of_both_orders_are_read_as_month_first_and_the_others_left_empty():
@@ -649,6 +654,10 @@ def test_frames_follow_the_time_and_then_the_name():
         ("b.jpg", "cam", "2024-04-01 05:00:01"),
     ]
     assert [frame for _, frame in built(*photos)] == [1, 2, 0]
+
+
+def test_a_day_without_a_clock_time_builds_no_sequence():
+    assert built(("a.jpg", "cam", "2024-04-01"), ("b.jpg", "cam", "2024-04-01")) == [(None, None), (None, None)]
 
 
 def test_photos_without_a_place_or_time_are_in_no_sequence():

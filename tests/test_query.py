@@ -23,7 +23,7 @@ import pytest
 import yaml
 from imports import ROOT
 
-from camtraps import catalog, corrections, existence, label_specs, tables, taxonomy
+from camtraps import catalog, corrections, existence, label_specs, query_rules, tables, taxonomy
 from camtraps import labels as label_module
 from camtraps.errors import InputError
 from camtraps.labels import Hit, LabelRule, Selection
@@ -355,7 +355,7 @@ def test_why_no_photo_is_left_is_said_with_the_commonest_reasons(tmp_path):
         pick(tmp_path, rows, select("deer"), min_locations=1, datasets=("d",))
     assert str(caught.value) == (
         "the label specification chooses none of 12 photos; 5 left out: marked corrupt in its source; "
-        "4 left out: outside the datasets, locations and days asked for; "
+        "4 left out: outside the datasets, locations and days asked for, or without location or time; "
         "3 left out: its label has fewer locations than min_locations; the catalog has: deer"
     )
 
@@ -453,7 +453,7 @@ def test_only_photos_of_the_datasets_places_and_days_asked_for_are_chosen(tmp_pa
     chosen = pick(tmp_path, shots(), Selection((LabelRule("X"),), pairs), **params)
     assert "".join(sorted(row["file"][0] for row in photos(chosen))) == numbers
     num_outside = 5 - len(numbers)
-    reasons = {"outside the datasets, locations and days asked for": num_outside} if num_outside else {}
+    reasons = {query_rules.OUTSIDE: num_outside} if num_outside else {}
     assert chosen.num_unlisted == reasons
     assert chosen.counts().skipped == num_outside
 
@@ -464,7 +464,7 @@ def test_a_correction_outside_of_what_is_asked_for_neither_chooses_nor_lists_nor
     decisions = [("d/x.jpg", "deer"), ("d/z.jpg", "")]
     chosen = pick(tmp_path, rows, select("deer"), decisions, locations=("north",))
     assert (classes(chosen), left_out(chosen), chosen.warnings()) == ({"d/y.jpg": "deer"}, {}, [])
-    assert chosen.num_unlisted == {"outside the datasets, locations and days asked for": 2}
+    assert chosen.num_unlisted == {query_rules.OUTSIDE: 2}
 
 
 def test_an_unknown_dataset_is_named_with_those_that_are_there(tmp_path):
@@ -869,5 +869,13 @@ def test_the_stage_counts_each_photo_of_the_catalog_once(tmp_path):
     counts = json.loads(run_stage(tmp_path, "0", 1)["counts.json"])
     assert counts["rows_in"] == counts["rows_out"] + counts["skipped"] + counts["failed"]
     assert sum(counts["reasons"]["skipped"].values()) == counts["skipped"]
-    crowds = ("outside the datasets, locations and days asked for", "over the cap of its label (max_count)")
+    crowds = (
+        query_rules.OUTSIDE,
+        "over the cap of its label (max_count)",
+    )
     assert {*crowds, "not asked for"} < set(counts["reasons"]["skipped"])
+
+
+def test_a_correction_to_a_class_that_nobody_knows_is_warned_of(tmp_path):
+    chosen = pick(tmp_path, [make.row("d/1.jpg", "x"), make.row("d/2.jpg", "x")], select("x"), [("d/2.jpg", "xx")])
+    assert chosen.warnings() == ["corrections.csv: no class of the catalog: xx; such photos are left out"]

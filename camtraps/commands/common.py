@@ -93,6 +93,16 @@ def seconds(text: str) -> float:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "": 0}[match[2]]
 
 
+def check_plain(path: Path) -> None:
+    """Refuse a path to write to that is a link, a device or a pipe: writing aside and renaming would replace it.
+
+    Raises:
+        InputError: it is one.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+        raise InputError(f"{path}: is a link or a device, which would be replaced; name a plain file")
+
+
 def _is_whole(text: str) -> bool:
     # DuckDB's whole numbers end somewhere; no question here needs more digits.
     return text.isascii() and text.isdigit() and len(text) < 10

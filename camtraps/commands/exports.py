@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from camtraps.commands.common import add_name, collection, say
+from camtraps.commands.common import add_name, check_plain, collection, say
 from camtraps.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -269,6 +269,7 @@ def _check_out(path: Path) -> None:
     Raises:
         InputError: a folder stands in the way, or as in `_check_own`.
     """
+    check_plain(path)
     if path.is_dir():
         raise InputError(f"--out: {path} is a folder; name the file to write")
     _check_own(path)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from camtraps.commands.common import add_name, collection, count, say
+from camtraps.commands.common import add_name, check_plain, collection, count, say
 from camtraps.errors import InputError
 from camtraps.words import num
 
@@ -73,6 +73,7 @@ def _suggest(options: argparse.Namespace) -> int:
     report = [f"{label}: {num(number, 'photo')}" for label, number in found.photos.items()]
     report += [f"left out: {what}: {num(number, 'photo')}" for what, number in found.left_out]
     if options.out:
+        check_plain(options.out)
         label_specs.write(found.rules, options.out)
         say(*report, f"{options.out}: {num(len(found.rules), 'label')}")
     else:
@@ -129,6 +130,7 @@ def _convert(options: argparse.Namespace) -> int:
     from camtraps import label_specs
 
     rules = label_specs.read(options.source)
+    check_plain(options.target)
     label_specs.write(rules, options.target)
     say(f"{options.target}: {num(len(rules), 'label')}")
     return 0
