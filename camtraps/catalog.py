@@ -1,5 +1,6 @@
 """The catalog: one Parquet file a dataset, labels and human boxes nested in the photo's row, queried by DuckDB."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from camtraps import tables
 from camtraps.errors import MissingError
+from camtraps.files import work_dir
 from camtraps.schema import CATALOG
 from camtraps.taxonomy import Pair, fold, fold_dataset
 
@@ -42,7 +44,9 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
         tables.check_schema(path, CATALOG)
     database = duckdb.connect()
     database.execute("set enable_progress_bar = false")
-    database.execute(f"set memory_limit = '{MEMORY}'")
+    # Where DuckDB spills to; it makes this folder only then, and removes it. Its own choice is the current folder.
+    spill = str(work_dir("duckdb") / f"{os.getpid()}-{id(database)}").replace("'", "''")
+    database.execute(f"set memory_limit = '{MEMORY}'; set temp_directory = '{spill}'")
     names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
     source = f"read_parquet([{names}])"
     database.execute(f"create view photos as select * from {source}")

@@ -16,7 +16,7 @@ from camtraps.collection_files import record_datasets, record_locations, write_r
 from camtraps.errors import FailuresError, InputError, MissingError
 from camtraps.files import file_digest
 from camtraps.formats import coco, megadetector
-from camtraps.formats.rows import SURROGATE, Given, Problem
+from camtraps.formats.rows import SURROGATE, Given, Problem, escaped
 from camtraps.intake import DATASET_NAME, Gathered, Opened, Rules, gather
 from camtraps.schema import CATALOG, RECORDED
 from camtraps.storage import is_local
@@ -266,8 +266,7 @@ def _document(source: Path) -> Any:
 
 
 def _escaped(value: Any) -> Any:
-    """Write half characters, which JSON can hold and UTF-8 cannot, as their escapes."""
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+    return escaped(value) if isinstance(value, str) else value
 
 
 def _apart(problem: Problem) -> Problem:

@@ -34,6 +34,7 @@ from camtraps.formats.rows import (
     Location,
     Photo,
     Problem,
+    escaped,
 )
 from camtraps.schema import CATALOG
 
@@ -170,9 +171,9 @@ class _Store:
             self._insert(row, f"insert into {'given_photos' if row.schema.equals(PHOTOS) else 'given_annotations'}")
         elif isinstance(row, Fault):
             self.num_faults += 1
-            self.faults += [_escaped(row.text)] if len(self.faults) < MAX_SHOWN else []
+            self.faults += [escaped(row.text)] if len(self.faults) < MAX_SHOWN else []
         elif isinstance(row, Location):
-            self.locations.append(row._replace(location=_escaped(row.location)))
+            self.locations.append(row._replace(location=escaped(row.location)))
 
     def close(self) -> None:
         for kind in self._waiting:
@@ -190,7 +191,7 @@ class _Store:
     def _mended(self, row: Any) -> Any:
         """Write half characters, which JSON can hold and UTF-8 cannot, as their escapes; say so where it is kept."""
         broken = {
-            name: _escaped(value)
+            name: escaped(value)
             for name, value in row._asdict().items()
             if isinstance(value, str) and SURROGATE.search(value)
         }
@@ -213,10 +214,6 @@ def _columns(rows: list[NamedTuple], schema: pa.Schema) -> pa.Table:
     columns = zip(*rows, strict=True)
     arrays = [pa.array(values, type=kind.type) for values, kind in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _escaped(text: str) -> str:
-    return text.encode(errors="backslashreplace").decode()
 
 
 # What rows hold that ends in the catalog as it is, and that no later rule complains of.

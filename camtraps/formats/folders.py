@@ -11,7 +11,7 @@ from typing import Literal
 from camtraps.errors import InputError, MissingError
 from camtraps.formats import photo_headers, xmp
 from camtraps.formats.photo_headers import Header
-from camtraps.formats.rows import Annotation, Fault, Given, Photo, Problem, text
+from camtraps.formats.rows import Annotation, Fault, Given, Photo, Problem, escaped, text
 
 PLACEHOLDERS = ("dataset", "location", "sequence", "label", "file")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif")
@@ -50,12 +50,12 @@ def read(
     sidecars = _sidecars(found) if labels == "xmp" else None
     used = {sidecar for beside in (sidecars or {}).values() for sidecar in beside}
     yield from found.problems
-    yield from (Problem(_shown(file), "skipped", "not a photo") for file in found.others if file not in used)
+    yield from (Problem(escaped(file), "skipped", "not a photo") for file in found.others if file not in used)
     parts = {file: match.groupdict() for file in found.photos if (match := path_pattern.fullmatch(file))}
     reason = f"path does not match the pattern {pattern}"
-    yield from (Problem(_shown(file), "dropped", reason) for file in found.photos if file not in parts)
+    yield from (Problem(escaped(file), "dropped", reason) for file in found.photos if file not in parts)
     if not parts:
-        first = f"the first is {_shown(found.photos[0])!r}"
+        first = f"the first is {escaped(found.photos[0])!r}"
         yield Fault(f"none of {len(found.photos):,} photos matches the pattern {pattern}; {first}")
     headers = photo_headers.read(root, list(parts), sidecars)
     if labels == "xmp":
@@ -82,7 +82,7 @@ def _tagged(
 
 
 def _given(file: str, parts: dict[str, str], header: Header, classes: Sequence[str]) -> Iterator[Given]:
-    place = _shown(file)
+    place = escaped(file)
     location, sequence = text(parts.get("location")), text(parts.get("sequence"))
     width, height = map(str, header.size_px) if header.size_px else (None, None)
     yield Photo(
@@ -99,11 +99,6 @@ def _given(file: str, parts: dict[str, str], header: Header, classes: Sequence[s
     )
     yield from (Problem(place, "mended", reason, found) for reason, found in header.problems)
     yield from (Annotation(place, file, name) for name in classes)
-
-
-def _shown(file: str) -> str:
-    """Give a name that can be printed, for one whose bytes are not UTF-8."""
-    return file.encode(errors="backslashreplace").decode()
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -195,7 +190,7 @@ def _entries(root: Path, prefix: str, problems: list[Problem]) -> "list[os.DirEn
         with os.scandir(root / prefix) as entries:
             return list(entries)
     except OSError as error:
-        problems.append(Problem(_shown(prefix), "dropped", "folder cannot be read", error.strerror or str(error)))
+        problems.append(Problem(escaped(prefix), "dropped", "folder cannot be read", error.strerror or str(error)))
         return []
 
 
@@ -214,10 +209,10 @@ def _target(entry: "os.DirEntry[str]", above: tuple[Path, ...]) -> Path | None:
 def _entry_problem(entry: "os.DirEntry[str]", file: str, target: Path | None) -> Problem | None:
     # Above all the shadows that macOS leaves of each photo, `._IMG_1.JPG`.
     if entry.name.startswith("."):
-        return Problem(_shown(file), "skipped", "hidden")
+        return Problem(escaped(file), "skipped", "hidden")
     if target is None:
         kind = "dropped" if _is_photo(file) else "skipped"
-        return Problem(_shown(file), kind, "link leads out of the folder, in a circle or to nothing")
+        return Problem(escaped(file), kind, "link leads out of the folder, in a circle or to nothing")
     return None
 
 

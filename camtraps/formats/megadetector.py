@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from camtraps.errors import InputError, raise_all
-from camtraps.formats.rows import Parsed, Problem, inside, is_number, name_problem
+from camtraps.formats.rows import Parsed, Problem, escaped, inside, is_number, name_problem
 
 FORMAT_VERSION = "1.6"
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
@@ -37,7 +37,7 @@ def parse(document: Any, dataset: str, path: Path) -> Results:
     rows: dict[str, dict[str, Any]] = {}
     for at, image in enumerate(document["images"]):
         file = image["file"].replace("\\", "/")
-        item = f"images[{at}] {image['file']}".encode(errors="backslashreplace").decode()
+        item = escaped(f"images[{at}] {image['file']}")
         if problem := name_problem(file):
             parsed.problems.append(Problem(item, "dropped", problem))
             continue

@@ -193,6 +193,11 @@ def inside(box: Any) -> tuple[dict[str, float], bool]:
     return {"x": left, "y": top, "w": right - left, "h": bottom - top}, cut_off > 0.005
 
 
+def escaped(text: str) -> str:
+    """Write half characters, which JSON and file names can hold and UTF-8 cannot, as their escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def is_number(value: Any) -> TypeGuard[int | float]:
     """Say whether a value of a JSON file is a finite number that a float holds."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
