@@ -5,17 +5,19 @@ BIN := $(CURDIR)/.venv/bin
 # DVC runs its stages with the `python` of the PATH.
 export PATH := $(BIN):$(PATH)
 READY := .venv/.ready
+MEGADETECTOR := .venv/.megadetector
+AZURITE := .venv/node_modules/.bin/azurite-blob
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scores
 	@dvc repro --quiet && camtraps scores
 
 .PHONY: test
-test: $(READY) ## run the tests
+test: $(READY) $(MEGADETECTOR) $(AZURITE) ## run the tests
 	@python -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 .PHONY: check
@@ -28,6 +30,14 @@ install: $(READY) ## only make the environment
 .PHONY: bench-query
 bench-query: $(READY) ## measure import, query and export at scale, beside the ancestor's loops (needs 4 GB of disk)
 	@python -m benchmarks.query
+
+.PHONY: bench-crop
+bench-crop: $(READY) ## measure cropping, the import of a million detections and additions, beside the ancestor's way
+	@python -m benchmarks.crop
+
+.PHONY: megadetector
+megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides
+	@python -c 'from camtraps.detectors import megadetector; print(*megadetector.installed(), sep="\n")'
 
 .PHONY: simd
 simd: $(READY) ## put Pillow-SIMD in the place of Pillow (x86 Linux; needs a C compiler and the libjpeg and zlib headers)
@@ -47,3 +57,13 @@ $(READY): pyproject.toml constraints.txt
 	@echo "installing packages into .venv (a few minutes, once)"
 	@pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
+
+# Without its dependencies: they pin versions that do not go together with ours. The extra `detect` has what it imports.
+$(MEGADETECTOR): $(READY)
+	@pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[detect]'
+	@pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps megadetector
+	@touch $@
+
+$(AZURITE): | $(READY)
+	@command -v npm > /dev/null && npm install --silent --prefix .venv azurite@3.35.0 || \
+		echo "azurite was not installed (it needs npm): the tests of Azure storage will be skipped"

@@ -9,7 +9,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ EMPTY, TWO_LABELS, BOXED, NO_IMAGE, CORRECTED = 0.45, 0.02, 0.2, 0.0005, 0.001
 NO_LOCATION = 0.01
 SIZES_PX = np.array([(2048, 1536), (1920, 1080), (3264, 2448), (1280, 720)])
 FIRST_DAY, DAYS = np.datetime64("2016-01-01", "ms"), 2000
+CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}  # of detections
 BURSTS = (1, 1, 2, 3, 3, 3, 3, 5, 10)  # photos of a sequence
 
 Numbers = npt.NDArray[Any]
@@ -92,6 +93,17 @@ def write_queried(folder: Path, num_photos: int, seed: int = SEED) -> Path:
     return _once(folder, lambda part: _write_queried(part, num_photos, seed), num_photos, seed, schemas)
 
 
+def write_detections(folder: Path, num_photos: int, seed: int = SEED) -> Path:
+    """Write ``data/bench`` with one dataset and ``md.json`` with results for its photos, for an import.
+
+    There are five boxes for every two photos; they fall on the photos at random.
+
+    Returns:
+        ``folder``.
+    """
+    return _once(folder, lambda part: _write_detections(part, num_photos, seed), num_photos, seed, str(CATALOG.schema))
+
+
 def _once(folder: Path, make: Callable[[Path], None], *key: object) -> Path:
     """Make a folder unless it stands there already, made by the same code of the same things."""
     wanted = {"key": digest(*(str(each) for each in key), code_digest(["benchmarks.generated"]))}
@@ -101,12 +113,16 @@ def _once(folder: Path, make: Callable[[Path], None], *key: object) -> Path:
             part.mkdir()
             make(part)
             write_json(part / "generated.json", wanted)
-    # Of the code that is measured, not of what is generated.
+    write_settings(folder)  # of the code that is measured, not of what is generated
+    return folder
+
+
+def write_settings(folder: Path) -> None:
+    """Write the repository's params.yaml, for this collection, and its dvc.yaml into a folder."""
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     params["data"]["name"] = NAME
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     shutil.copyfile(REPOSITORY / "dvc.yaml", folder / "dvc.yaml")
-    return folder
 
 
 def _write_project(folder: Path, num_photos: int, seed: int) -> None:
@@ -119,13 +135,13 @@ def _write_project(folder: Path, num_photos: int, seed: int) -> None:
         tables.write_arrow(photos, catalog.dataset_path(collection / "catalog", dataset.name), CATALOG)
         if dataset.is_corrected:
             corrected += _corrections(dataset, photos, rng)
-    _write_csv(collection / "corrections.csv", CORRECTION_COLUMNS, corrected)
-    _write_csv(collection / "taxonomy.csv", TAXONOMY_COLUMNS, _taxonomy_rows(datasets))
+    write_csv(collection / "corrections.csv", CORRECTION_COLUMNS, corrected)
+    write_csv(collection / "taxonomy.csv", TAXONOMY_COLUMNS, _taxonomy_rows(datasets))
     described = [
         {"dataset": each.name, "images": f"s3://bucket/{each.name}", "photos": str(each.num_photos)}
         for each in sorted(datasets, key=lambda each: each.name)
     ]
-    _write_csv(collection / "datasets.csv", DATASET_COLUMNS, described)
+    write_csv(collection / "datasets.csv", DATASET_COLUMNS, described)
     write_json(collection / "label_spec.json", label_spec(datasets, num_photos))
 
 
@@ -430,6 +446,30 @@ def _write_lines(file: Any, lines: Iterator[str]) -> None:
     file.write("\n")
 
 
+def _write_detections(folder: Path, num_photos: int, seed: int) -> None:
+    dataset = replace(plan(num_photos, seed)[0], name=NAME, num_photos=num_photos)
+    collection, rng = folder / "data" / NAME, np.random.default_rng([seed, dataset.number])
+    photos = catalog_rows(dataset, rng)
+    tables.write_arrow(photos, catalog.dataset_path(collection / "catalog", NAME), CATALOG)
+    row = {"dataset": NAME, "images": "s3://bucket/photos", "photos": str(num_photos)}
+    write_csv(collection / "datasets.csv", DATASET_COLUMNS, [row])
+    num_boxes = np.bincount(rng.integers(0, num_photos, num_photos * 5 // 2), minlength=num_photos)
+    header = {"info": {"format_version": "1.3", "detector": "md_v5a.0.0.pt"}, "detection_categories": CATEGORIES}
+    with (folder / "md.json").open("w", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(header)[:-1] + ',\n"images": [\n')
+        _write_lines(file, _results(photos["file"].to_pylist(), num_boxes, rng))
+        file.write("]}\n")
+
+
+def _results(files: list[str], num_boxes: Numbers, rng: np.random.Generator) -> Iterator[str]:
+    for name, num in zip(files, num_boxes, strict=True):
+        found = [
+            {"category": "1", "conf": round(conf, 3), "bbox": [round(side, 4) for side in box]}
+            for conf, *box in (rng.random((num, 5)) * (1, 0.6, 0.6, 0.3, 0.3) + (0, 0, 0, 0.01, 0.01)).tolist()
+        ]
+        yield json.dumps({"file": name, "detections": found})
+
+
 def _write_queried(folder: Path, num_photos: int, seed: int) -> None:
     photos = pa.concat_tables(
         catalog_rows(dataset, np.random.default_rng([seed, dataset.number])) for dataset in plan(num_photos, seed)
@@ -462,7 +502,8 @@ def _flat_boxes(photos: pa.Table) -> pa.Table:
     return _as(columns, BOXES, len(of))
 
 
-def _write_csv(path: Path, columns: tuple[str, ...], rows: list[dict[str, str]]) -> None:
+def write_csv(path: Path, columns: tuple[str, ...], rows: list[dict[str, str]]) -> None:
+    """Write rows with these columns; what a row does not have is empty."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     part = commands.add_parser("part", help="measure one part")
     part.add_argument("part", choices=PARTS)
     _add_sizes(part)
-    part.set_defaults(run=lambda options: _say(_part(options.part, options)))
+    part.set_defaults(run=lambda options: say(_part(options.part, options)))
     return parser
 
 
@@ -77,11 +77,11 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
 
 
 def _all(options: argparse.Namespace) -> None:
-    values = _machine()
+    values = machine()
     for part in PARTS:
         sys.stderr.write(f"measuring: {part}\n")
         values |= _part(part, options)
-    _say(values)
+    say(values)
     sys.stdout.write("\n" + NOTES)
     if options.photos == PHOTOS:
         from camtraps.files import write_json
@@ -224,7 +224,8 @@ def _counts(project: Path) -> Values:
     return counts
 
 
-def _machine() -> Values:
+def machine() -> Values:
+    """Give what the machine and the libraries are."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return {
         "cores": os.cpu_count(),
@@ -236,7 +237,8 @@ def _machine() -> Values:
     }
 
 
-def _say(values: Values) -> None:
+def say(values: Values) -> None:
+    """Print results as a table."""
     for name, value in values.items():
         sys.stdout.write(f"{name:44}{f'{value:,}' if isinstance(value, int | float) else value:>14}\n")
 

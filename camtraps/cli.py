@@ -6,7 +6,7 @@ import os
 import sys
 
 from camtraps import __version__
-from camtraps.commands import catalog, exports, imports, labels, taxonomy
+from camtraps.commands import batch_api, calibrate, catalog, detect, exports, imports, labels, photos, taxonomy
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
@@ -18,6 +18,9 @@ EXAMPLES = """examples:
       --label-spec label_spec.json --name mine
   camtraps catalog summary --name mine
   camtraps labels explain --name mine
+  camtraps fetch mine --queried
+  camtraps check-images mine --out bad.csv
+  camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
   camtraps scores
   camtraps doctor
@@ -63,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels):
+    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate):
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)

@@ -1,67 +1,99 @@
 """Cut all crops: one unit of work a shard, published into the output folder under stable names."""
 
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 import PIL
+import pyarrow as pa
+from pyarrow import feather
 
-from camtraps import failures, shards
-from camtraps.crops import CropParams, rectangle, relative
+from camtraps import failures, images, reading, shards
+from camtraps.crops import CropParams, Plan, plan, relative
 from camtraps.detections import HUMAN
-from camtraps.files import code_digest, digest, link_or_copy, read_json, remove, work_dir, write_json
-from camtraps.images import cut, decode, encode
-from camtraps.storage import PhotoError, is_local, photo_uri, read_photo, stamp
-from camtraps.units import Unit, run
+from camtraps.files import code_digest, digest, link_or_copy, remove, replacing, work_dir
+from camtraps.schema import CROPS
+from camtraps.storage import Images, PhotoError, is_local, stamp
+from camtraps.units import Unit, missing, run
 
-CODE = ("camtraps.cutting", "camtraps.crops", "camtraps.images", "camtraps.shards", "camtraps.storage")
+CODE = ("camtraps.cutting", "camtraps.crops", "camtraps.images", "camtraps.regions", "camtraps.shards")
+LOOKS = ("rule", "shape", "margin", "min_side", "max_side", "quality", "subsampling")  # parameters that change a crop
 # About 24 MB of crops a shard: large enough for fast transfer, small enough that eight uploads fit in memory.
 PHOTOS_PER_SHARD = 500
+STAMPERS = 16  # threads that ask for the stamps of photos: on a network drive each answer takes its time
+
+# What became of a unit's boxes, in their order: the columns of `schema.CROPS` that cutting fills, or why there is none.
+FILLED = [CROPS.schema.field(name) for name in ("offset", "length", "width", "height", "x", "y", "w", "h")]
+RESULT = pa.schema(
+    [*(field.with_nullable(True) for field in FILLED), ("failed", pa.string()), ("skipped", pa.string())]
+)
+KNOWN = [name for name in CROPS.schema.names if name not in RESULT.names]  # columns that are known before cutting
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Rows of the crops table, and the boxes that failed or were too small."""
+    """Rows of the crops table, the boxes that failed or were too small, and the shards: all, and those cut just now."""
 
     crops: pd.DataFrame
     failures: pd.DataFrame
+    num_shards: int
+    num_new: int
 
 
-def cut_all(boxes: pd.DataFrame, roots: dict[str, str], params: CropParams, output: Path) -> Cut:
+@dataclass(frozen=True)
+class Shard:
+    """What a worker process gets.
+
+    ``photos`` has image, dataset, file and the number of boxes; ``boxes`` has the boxes of one photo after the other.
+    """
+
+    photos: pd.DataFrame
+    boxes: pd.DataFrame
+    images: Images
+    params: CropParams
+
+
+def cut_all(boxes: pd.DataFrame, sources: Images, params: CropParams, output: Path) -> Cut:
     """Cut the boxes into shards below ``output/shards``, which is made anew.
 
     Args:
         boxes: from `crops.select`.
-        roots: image root of each dataset.
+        sources: where their photos lie.
         params: how to cut.
         output: folder to publish the shards in.
+
+    Raises:
+        CamtrapsError: a worker process was killed, or the disk is full; finished shards are kept for the next run.
     """
-    # Pillow and Pillow-SIMD shrink to slightly different pixels.
-    code = digest(code_digest(CODE), PIL.__version__)
-    names = _shard_names(boxes)
-    groups = [(str(name), rows) for name, rows in boxes.groupby(names, sort=True)]
-    units = [_unit(rows, roots, params, code) for _, rows in groups]
-    folders = run(units, _cut_shard, work_dir("crops"), "crop")
+    boxes = boxes.assign(shard=_shard_names(boxes)).sort_values(["shard", "image", "box"], ignore_index=True)
+    units, folder = list(_units(boxes, sources, params)), work_dir("crops")
+    new = {unit.fingerprint for unit in missing(units, folder)}
+    results = run(units, _cut_shard, folder, "crop")
     # An old shard may be a hard link into the work folder: to write into it would change what is kept there.
     remove(output / "shards")
-    rows: list[dict[str, Any]] = []
-    failed: list[tuple[str, int, str]] = []
-    skipped: list[tuple[str, int, str]] = []
-    for (name, _), folder in zip(groups, folders, strict=True):
-        result = read_json(folder / "crops.json")
-        rows += [{**row, "shard": name} for row in result["crops"]]
-        failed += result["failed"]
-        skipped += result["skipped"]
-        if result["crops"]:
-            link_or_copy(folder / "crops.zip", output / name)
-    columns = ["image", "box", "dataset", "location", "sequence", "datetime", "label", "confidence", "detector"]
-    places = ["image", "box", "shard", "offset", "length", "width", "height", "x", "y", "w", "h"]
-    crops = boxes[columns].merge(pd.DataFrame(rows, columns=places), on=["image", "box"])
-    left_out = failures.concat(failures.rows("crop", "failed", failed), failures.rows("crop", "skipped", skipped))
-    return Cut(crops, left_out)
+    parts = [feather.read_table(result / "boxes.arrow", memory_map=False) for result in results]
+    rows = pd.concat([boxes[KNOWN], pa.concat_tables([RESULT.empty_table(), *parts]).to_pandas()], axis=1)
+    is_cut = rows["length"].notna()
+    folders = dict(zip(boxes["shard"].unique(), results, strict=True))
+    published = {str(name): folders[name] for name in rows["shard"][is_cut].unique()}
+    for name, result in published.items():
+        link_or_copy(result / "crops.zip", output / name)
+    num_new = sum(result.name in new for result in published.values())
+    return Cut(rows[is_cut].reset_index(drop=True), _left_out(rows[~is_cut]), len(published), num_new)
+
+
+def _left_out(rows: pd.DataFrame) -> pd.DataFrame:
+    parts = []
+    for kind in ("failed", "skipped"):
+        some = rows[rows[kind].notna()]
+        parts.append(failures.rows("crop", kind, zip(some["image"], some["box"], some[kind], strict=True)))
+    return failures.concat(*parts)
 
 
 def _shard_names(boxes: pd.DataFrame) -> pd.Series:
@@ -70,27 +102,47 @@ def _shard_names(boxes: pd.DataFrame) -> pd.Series:
     The number of buckets is a power of two that follows the photos of the location, so that new photos at one camera
     change shards of that camera only.
     """
-    place = boxes["location"].fillna("").map(lambda name: quote(name, safe=" ")[:100] or "_")
-    key = boxes["dataset"] + "/" + place
-    photos = boxes.assign(key=key).groupby("key")["image"].transform("nunique")
-    bits = ((photos - 1) // PHOTOS_PER_SHARD).map(lambda number: int(number).bit_length())
-    draws = boxes["image"].map(lambda image: int(digest(image)[:8], 16))
-    bucket = [f"{draw & ((1 << bit) - 1):04x}" for draw, bit in zip(draws, bits, strict=True)]
-    return "shards/" + key + "-" + pd.Series(bucket, index=boxes.index) + ".zip"
+    photos = boxes[["image", "dataset", "location"]].drop_duplicates("image")
+    place = photos["location"].fillna("")
+    place = place.map({name: quote(name, safe=" ")[:100] or "_" for name in place.unique()})
+    keys, names = pd.factorize(photos["dataset"] + "/" + place.astype("str"))
+    bits = np.array([((int(number) - 1) // PHOTOS_PER_SHARD).bit_length() for number in np.bincount(keys)], int)
+    draws = np.array([int(digest(image)[:8], 16) for image in photos["image"].tolist()], int)
+    buckets = draws & ((1 << bits[keys]) - 1)
+    shard_of = [f"shards/{name}-{at:04x}.zip" for name, at in zip(names[keys], buckets, strict=True)]
+    return boxes["image"].map(pd.Series(shard_of, photos["image"], "str"))
 
 
-def _unit(rows: pd.DataFrame, roots: dict[str, str], params: CropParams, code: str) -> Unit:
-    photos = []
-    for (image, dataset, file), of_photo in rows.sort_values(["image", "box"]).groupby(["image", "dataset", "file"]):
-        wanted = [
-            [int(row.box), member_name(row.image, row.box, row.detector), [row.x, row.y, row.w, row.h]]
-            for row in of_photo.itertuples()
-        ]
-        photos.append([image, photo_uri(roots[dataset], file), wanted])
-    payload = {"photos": photos, "params": asdict(params)}
-    stamps = [stamp(uri) for _, uri, _ in photos]
-    remote = not all(is_local(uri) for _, uri, _ in photos)
-    return Unit(digest(code, json.dumps(payload), *stamps), payload, len(photos), remote)
+def _units(boxes: pd.DataFrame, sources: Images, params: CropParams) -> Iterator[Unit]:
+    """Make the unit of each shard of the boxes, which are sorted by shard, image and box.
+
+    A fingerprint has the dataset's image root, not the place of a saved copy: saving photos cuts nothing again. Nor
+    does a new key in a web address, behind its ``?``.
+    """
+    # Pillow and Pillow-SIMD shrink to slightly different pixels.
+    common = digest(code_digest(CODE), PIL.__version__, repr([getattr(params, name) for name in LOOKS]))
+    first = np.flatnonzero(~boxes["image"].duplicated())
+    photos = boxes.loc[first, ["image", "dataset", "file", "shard"]].reset_index(drop=True)
+    photos["boxes"] = np.diff(first, append=len(boxes))
+    uris = [sources.source(*each) for each in zip(photos["dataset"].tolist(), photos["file"].tolist(), strict=True)]
+    spans = [slice(*span) for span in pairwise(_starts(photos["shard"]))]
+    with ThreadPoolExecutor(STAMPERS) as pool:
+        stamps = list(pool.map(lambda span: [stamp(uri) for uri in uris[span]], spans))
+    spans_of_boxes = [slice(*span) for span in pairwise(_starts(boxes["shard"]))]
+    photos, boxes = photos[["image", "dataset", "file", "boxes"]], boxes[["box", "detector", *"xywh"]]
+    for span, of_photos, of_boxes in zip(spans, stamps, spans_of_boxes, strict=True):
+        shard = Shard(photos.iloc[span], boxes.iloc[of_boxes], sources, params)
+        root = sources.roots[shard.photos["dataset"].iloc[0]].partition("?")[0]
+        texts = ([root], shard.photos["image"].tolist(), of_photos, shard.boxes["detector"].tolist())
+        numbers = (shard.photos["boxes"], *(shard.boxes[name] for name in ("box", *"xywh")))
+        parts = [*("\0".join(each) for each in texts), *(each.to_numpy("<f8").tobytes() for each in numbers)]
+        # `_cut_shard` knows better whether a photo may come back unseen.
+        yield Unit(digest(common, *parts), shard, len(of_photos), remote=True)
+
+
+def _starts(names: pd.Series) -> list[int]:
+    """Give where each run of equal names starts, and the end."""
+    return [*np.flatnonzero(names.ne(names.shift())).tolist(), len(names)]
 
 
 def member_name(image: str, box: int, detector: str) -> str:
@@ -98,30 +150,54 @@ def member_name(image: str, box: int, detector: str) -> str:
     return f"{image}___crop{box:02d}.jpg" if detector == HUMAN else f"{image}___crop{box:02d}_{detector}.jpg"
 
 
-def _cut_shard(payload: dict[str, Any], folder: Path) -> bool:
-    params = CropParams(**payload["params"])
-    crops: list[dict[str, Any]] = []
-    result: dict[str, list[Any]] = {"crops": crops, "failed": [], "skipped": []}
-    data: dict[str, bytes] = {}
-    for image, uri, wanted in payload["photos"]:
+def _cut_shard(shard: Shard, folder: Path) -> bool:
+    """Write ``crops.zip`` and ``boxes.arrow``; say whether no failed photo can be whole later with the same stamp."""
+    rows: list[dict[str, Any]] = []
+    is_final = True
+    uris = [shard.images.uri(*each) for each in zip(shard.photos["dataset"], shard.photos["file"], strict=True)]
+    boxes = shard.boxes.itertuples(index=False)
+    for photo, uri, given in zip(shard.photos.itertuples(), uris, reading.ahead(uris), strict=True):
+        wanted = list(islice(boxes, photo.boxes))
         try:
-            photo = decode(read_photo(uri))
+            if isinstance(given, PhotoError):
+                raise given
+            cut = _cut_photo(images.opened(given), wanted, shard.params)
+            names = [member_name(photo.image, box.box, box.detector) for box in wanted]
+            rows += [row | {"name": name} for row, name in zip(cut, names, strict=True)]
+            _save(given, uri, shard.images.copy(photo.dataset, photo.file) if shard.params.save_full_images else None)
         except PhotoError as error:
-            result["failed"] += [[image, box, str(error)] for box, _, _ in wanted]
-            continue
-        for box, name, (x, y, w, h) in wanted:
-            if max(w * photo.width, h * photo.height) < params.min_side:
-                result["skipped"].append([image, box, "box smaller than crop.min_side"])
-                continue
-            pixels = rectangle((x, y, w, h), photo.size, params.square, params.margin)
-            crop = cut(photo, pixels, params.max_side)
-            data[name] = encode(crop, params.quality)
-            place = dict(zip("xywh", relative(pixels, photo.size), strict=True))
-            crops.append(
-                {"image": image, "box": box, "name": name, "width": crop.width, "height": crop.height, **place}
-            )
-    places = dict(zip(sorted(data), shards.write(folder / "crops.zip", sorted(data.items())), strict=True))
-    for row in crops:
-        row["offset"], row["length"] = places[row.pop("name")]
-    write_json(folder / "crops.json", result)
-    return not result["failed"]
+            rows += [{"failed": str(error)} for _ in wanted]
+            is_final &= is_local(shard.images.roots[photo.dataset]) and not str(error).startswith("photo not readable")
+    members = sorted((row["name"], row["jpeg"]) for row in rows if "jpeg" in row)
+    places = shards.write(folder / "crops.zip", members)
+    place_of = {name: {"offset": at, "length": num} for (name, _), (at, num) in zip(members, places, strict=True)}
+    results = pa.Table.from_pylist([row | place_of.get(row.get("name"), {}) for row in rows], RESULT)
+    feather.write_feather(results, folder / "boxes.arrow", compression="uncompressed")
+    return is_final
+
+
+def _save(data: bytes, uri: str, copy: Path | None) -> None:
+    """Keep a photo, unless it was read from where it is kept."""
+    if copy and uri != str(copy):
+        with replacing(copy) as part:
+            part.write_bytes(data)
+
+
+def _cut_photo(photo: images.Photo, boxes: list[Any], params: CropParams) -> list[dict[str, Any]]:
+    """Give the part of each box's row that is known now, with the JPEG, or with the reason to skip the box."""
+    plans = [_planned(box, photo.size, params) for box in boxes]
+    photo.expect(each.rectangle for each in plans if isinstance(each, Plan))
+    return [_cut(photo, each, params) if isinstance(each, Plan) else {"skipped": each} for each in plans]
+
+
+def _planned(box: Any, size: tuple[int, int], params: CropParams) -> Plan | str:
+    if max(box.w * size[0], box.h * size[1]) < params.min_side:
+        return "box smaller than crop.min_side"
+    return plan((box.x, box.y, box.w, box.h), size, params) or "box without a pixel under crop.rule ancestor"
+
+
+def _cut(photo: images.Photo, planned: Plan, params: CropParams) -> dict[str, Any]:
+    crop = photo.cut(planned.rectangle, params.max_side, planned.pad_to)
+    jpeg = images.encode(crop, params.quality, params.subsampling)
+    row = dict(zip("xywh", relative(planned.rectangle, photo.size), strict=True))
+    return row | {"width": crop.width, "height": crop.height, "jpeg": jpeg}

@@ -1,125 +1,253 @@
-"""Run a detector on the photos that need one, and put the boxes of all sources together."""
+"""Run a detector on the photos that need one, keep its answers, and put the boxes of all sources together."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from camtraps import failures
-from camtraps.detections import WITHOUT, DetectParams, Sources
-from camtraps.detectors import motion
+from camtraps import calibration, catalog, collections, failures, repeats, tables
+from camtraps.detections import WITHOUT, DetectParams, Sources, boxes_of
+from camtraps.detectors import batch_api, megadetector, motion
 from camtraps.files import code_digest, digest, read_json, work_dir, write_json
-from camtraps.storage import is_local, photo_uri, stamp
-from camtraps.units import Unit, run
+from camtraps.journal import Journal
+from camtraps.schema import RECORDED, TEXT
+from camtraps.storage import Images, is_local, stamp
+from camtraps.units import Unit, prune, run
 
-CODE = tuple(
-    f"camtraps.{name}" for name in ("detectors.motion", "detectors.background", "detecting", "images", "storage")
-)
+# What turns pixels into motion's answers; how they are read from their storage does not matter.
+CODE = tuple(f"camtraps.detectors.{name}" for name in ("motion", "background", "answers"))
+RESULT = "answers.json"
+DETECTORS: dict[str, ModuleType] = {"megadetector": megadetector, "batch_api": batch_api}  # look at photos one by one
 
 
-def detect_motion(photos: pd.DataFrame, wanted: set[str], roots: dict[str, str]) -> dict[str, motion.Found]:
+def version(params: DetectParams) -> str:
+    """Name the detector and its version as tables and folders do; errors as the detector raises them."""
+    return motion.VERSION if params.detector == "motion" else str(DETECTORS[params.detector].version(params))
+
+
+def detect(wanted: Collection[str], collection: Path, params: DetectParams) -> pa.Table:
+    """Bring about the detector's answers for some photos of a collection.
+
+    What an earlier run has answered is taken from the detector's journal, as long as the photo is still the same.
+
+    Args:
+        wanted: images of the catalog.
+        collection: ``data/<name>``.
+        params: which detector; not ``none``.
+
+    Returns:
+        Rows of the recorded detections table with the detector's ``version``, one for each wanted image, in order.
+    """
+    images = collections.read_images(collection)
+    if params.detector != "motion":
+        return _detect_each(sorted(wanted), images, params)
+    photos = catalog.photos_at(catalog.connect(collection / "catalog"), set(wanted))
+    return detect_motion(photos, set(wanted), images)
+
+
+def detect_motion(photos: pd.DataFrame, wanted: set[str], images: Images) -> pa.Table:
     """Find boxes in some photos by comparing them with the others of their place.
 
     Args:
         photos: all photos of the places of the wanted ones, from `catalog.photos_at`.
         wanted: the images that need boxes.
-        roots: image root of each dataset.
+        images: where their photos lie.
 
     Returns:
-        One answer for each wanted image.
+        As `detect`.
     """
     code = code_digest(CODE)
-    units = [_unit(rows, wanted, roots, code) for _, rows in photos.groupby(["dataset", "place"], sort=True)]
-    found: dict[str, motion.Found] = {}
+    places = [_Place.of(rows, images, code) for _, rows in photos.groupby(["dataset", "place"], sort=True)]
+    asked = [(place, [image for image, *_ in place.photos if image in wanted]) for place in places]
+    fingerprints = {image: place.fingerprint for place, own in asked for image in own}
+    remote = {image for place, own in asked if place.is_remote for image in own}
+    answers = _Answers(motion.VERSION, fingerprints, remote)
+    lacking = answers.lacking()
+    units = [place.unit([image for image in own if image in lacking]) for place, own in asked if lacking & set(own)]
     for folder in run(units, _detect_place, work_dir("motion"), "detect"):
-        for image, answer in read_json(folder / "found.json").items():
-            boxes = [motion.Box(**box) for box in answer.pop("boxes")]
-            found[image] = motion.Found(boxes=boxes, **answer)
-    return found
+        answers.keep(read_json(folder / RESULT))
+    return answers.table()
 
 
-def _unit(rows: pd.DataFrame, wanted: set[str], roots: dict[str, str], code: str) -> Unit:
-    seconds = [None if pd.isna(time) else time.timestamp() for time in rows["datetime"]]
-    sequences = [None if pd.isna(name) else name for name in rows["sequence"]]
-    uris = [photo_uri(roots[dataset], file) for dataset, file in zip(rows["dataset"], rows["file"], strict=True)]
-    asked = sorted(wanted & set(rows["image"]))
-    photos = [list(photo) for photo in zip(rows["image"], uris, sequences, seconds, strict=True)]
-    payload = {"photos": photos, "wanted": asked}
-    stamps = [stamp(uri) for uri in uris]
-    remote = not all(is_local(uri) for uri in uris)
-    return Unit(digest(code, json.dumps(payload), *stamps), payload, len(asked), remote)
+@dataclass(frozen=True)
+class _Place:
+    """A place: its photos (image, URI, sequence, seconds), what an answer for any of them is made from, hashed."""
+
+    photos: list[list[Any]]
+    fingerprint: str
+    is_remote: bool
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, images: Images, code: str) -> "_Place":
+        names = list(zip(rows["dataset"], rows["file"], strict=True))
+        sequences = [None if pd.isna(name) else name for name in rows["sequence"]]
+        seconds = [None if pd.isna(time) else time.timestamp() for time in rows["datetime"]]
+        photos = zip(rows["image"], (images.uri(*name) for name in names), sequences, seconds, strict=True)
+        sources = [images.source(*name) for name in names]
+        made_from = [sources, [stamp(source) for source in sources], sequences, seconds]
+        is_remote = not all(is_local(source) for source in sources)
+        return cls([list(photo) for photo in photos], digest(code, json.dumps(made_from)), is_remote)
+
+    def unit(self, wanted: list[str]) -> Unit:
+        payload = {"photos": self.photos, "wanted": wanted}
+        return Unit(digest(self.fingerprint, *wanted), payload, len(wanted), self.is_remote)
 
 
 def _detect_place(payload: dict[str, Any], folder: Path) -> bool:
     photos = [motion.Photo(*photo) for photo in payload["photos"]]
-    found = motion.detect(photos, set(payload["wanted"]))
-    write_json(folder / "found.json", {image: asdict(found[image]) for image in sorted(found)})
-    return not any(answer.failed for answer in found.values())
+    answers = motion.detect(photos, set(payload["wanted"]))
+    write_json(folder / RESULT, [answer.row(image, *image.split("/", 1)) for image, answer in answers.items()])
+    return not any(answer.failure for answer in answers.values())
 
 
-DETECTORS: dict[str, Callable[[pd.DataFrame, set[str], dict[str, str]], dict[str, motion.Found]]] = {
-    motion.NAME: detect_motion
-}
+def _detect_each(wanted: list[str], images: Images, params: DetectParams) -> pa.Table:
+    """Detect with a detector that looks at each photo by itself."""
+    photos = pd.DataFrame([(image, *image.split("/", 1)) for image in wanted], columns=["image", "dataset", "file"])
+    names = list(zip(photos["dataset"], photos["file"], strict=True))
+    photos["uri"] = [images.uri(*name) for name in names]
+    photos["source"] = [images.source(*name) for name in names]
+    photos["stamp"] = [stamp(source) for source in photos["source"]]
+    fingerprints = dict(zip(wanted, map(digest, photos["source"], photos["stamp"]), strict=True))
+    remote = set(photos["image"][[not is_local(source) for source in photos["source"]]])
+    answers = _Answers(version(params), fingerprints, remote)
+    rest = photos[photos["image"].isin(answers.lacking())].reset_index(drop=True)
+    if len(rest):
+        DETECTORS[params.detector].detect(rest, params, answers.keep)
+    return answers.table()
+
+
+class _Answers:
+    """The answers for some photos, in the journal of their detector.
+
+    Failures of photos from elsewhere are not kept: nothing would tell that such a photo has come back.
+    """
+
+    def __init__(self, version: str, fingerprints: Mapping[str, str], remote: Collection[str]) -> None:
+        folder = work_dir("answers")
+        prune(folder, {version})
+        self.journal, self.version = Journal(folder / version), version
+        self.fingerprints, self.remote = fingerprints, remote
+        self.passing: list[dict[str, Any]] = []
+
+    def lacking(self) -> set[str]:
+        return set(self.fingerprints) - set(self.journal.known(self.fingerprints)["image"].to_pylist())
+
+    def keep(self, rows: list[dict[str, Any]]) -> None:
+        passing = [row for row in rows if row["failure"] and row["image"] in self.remote]
+        lasting = [row for row in rows if not (row["failure"] and row["image"] in self.remote)]
+        self.passing += passing
+        self.journal.add([row | {"fingerprint": self.fingerprints[row["image"]]} for row in lasting])
+
+    def table(self) -> pa.Table:
+        passing = pa.Table.from_pylist(self.passing, schema=RECORDED.schema)
+        answers = pa.concat_tables([self.journal.known(self.fingerprints), passing])
+        assert len(answers) == len(self.fingerprints), (len(answers), len(self.fingerprints))
+        named = answers.append_column("version", pa.repeat(self.version, len(answers)).cast(TEXT))
+        return named.sort_by("image")
+
+
+def record(collection: Path, answers: pa.Table) -> list[Path]:
+    """Write answers to the recorded results of a collection, each dataset's file whole or not at all.
+
+    They take the place of what is recorded of the same photos; but a failure does not replace boxes.
+
+    Args:
+        collection: ``data/<name>``.
+        answers: from `detect`.
+    """
+    paths = []
+    for dataset in sorted(pc.unique(answers["dataset"]).to_pylist()):
+        given = answers.filter(pc.equal(answers["dataset"], dataset))
+        path = collection / "detections" / given["version"][0].as_py() / f"{dataset}.parquet"
+        rows = given.select(RECORDED.schema.names)
+        if path.exists():
+            old = tables.read_arrow(path, RECORDED)
+            good = old.filter(old["boxes"].is_valid())["image"]
+            rows = rows.filter(pc.or_(rows["boxes"].is_valid(), pc.invert(pc.is_in(rows["image"], good))))
+            rows = pa.concat_tables([rows, old.filter(pc.invert(pc.is_in(old["image"], rows["image"])))])
+        tables.write_arrow(rows.sort_by("file"), path, RECORDED)
+        paths.append(path)
+    return paths
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """The stage's result: rows of the detections table, photos without one, and the counts."""
+    """The stage's result: rows of the detections table, photos without one, counts, and what else to count."""
 
     detections: pd.DataFrame
     failures: pd.DataFrame
     counts: failures.Counts
-    photos_by_source: dict[str, int]
+    details: dict[str, Any]
 
 
-def gather(queried: pd.DataFrame, sources: Sources, found: dict[str, motion.Found], params: DetectParams) -> Gathered:
+def gather(
+    queried: pd.DataFrame,
+    sources: Sources,
+    found: pa.Table | None,
+    params: DetectParams,
+    curves: dict[str, calibration.Curve],
+) -> Gathered:
     """Put boxes of all sources together and account for every photo.
 
     Args:
         queried: rows of the queried table.
         sources: from `sort_out`.
-        found: the detector's answer for each of ``sources.missing``; without a detector none.
-        params: the detector's name and threshold.
+        found: from `detect`, for ``sources.missing``; None if no detector was run.
+        params: of the stage.
+        curves: calibrations by version.
     """
-    columns = list(sources.human.columns)
-    rows = [
-        {"image": image, "box": at, "category": "animal", "detector": params.detector, "class": None}
-        | {"confidence": box.confidence, "x": box.x, "y": box.y, "w": box.w, "h": box.h}
-        for image, answer in found.items()
-        for at, box in enumerate(answer.boxes)
-        if box.confidence >= params.threshold
-    ]
-    fresh = pd.DataFrame(rows, columns=columns)
-    parts = [part for part in (sources.human, sources.recorded, fresh) if len(part)]
-    detections = pd.concat(parts, ignore_index=True) if parts else fresh
-    failed, without = _unboxed(sources, found, set(fresh["image"]))
-    left_out = failures.concat(failures.rows("detect", "failed", failed), failures.rows("detect", "skipped", without))
-    by_source = detections.drop_duplicates("image")["detector"].value_counts().sort_index()
-    return Gathered(
-        detections,
-        left_out,
-        failures.Counts.of("photos", len(queried), detections["image"].nunique(), left_out),
-        {str(source): int(number) for source, number in by_source.items()},
+    answers = sources.recorded
+    if found is not None:
+        fresh = found.to_pandas(types_mapper=lambda kind: pd.ArrowDtype(kind) if pa.types.is_list(kind) else None)
+        answers = pd.concat([answers, fresh[answers.columns]], ignore_index=True)
+    parts = [part for part in (sources.human, boxes_of(answers, params.threshold)) if len(part)]
+    detections = pd.concat(parts, ignore_index=True) if parts else sources.human
+    detections = detections.assign(
+        calibrated=calibration.apply(detections, curves),
+        repeat=repeats.flag(detections, queried, params.repeat_iou, params.repeat_sequences),
     )
+    left_out = _left_out(queried, set(detections["image"]), answers, sources.missing)
+    details = {
+        "photos_by_source": _tally(detections.drop_duplicates("image")["detector"]),
+        "boxes_by_category": _tally(detections["category"]),
+        "repeats": {"boxes": int(detections["repeat"].count()), "groups": int(detections["repeat"].nunique())},
+    }
+    counts = failures.Counts.of("photos", len(queried), detections["image"].nunique(), left_out)
+    return Gathered(detections, left_out, counts, details)
 
 
-Item = tuple[str, int | None, str]
+def _tally(values: "pd.Series[str]") -> dict[str, int]:
+    return {str(value): int(number) for value, number in values.value_counts().sort_index().items()}
 
 
-def _unboxed(sources: Sources, found: dict[str, motion.Found], boxed: set[str]) -> tuple[list[Item], list[Item]]:
+def _left_out(
+    queried: pd.DataFrame, boxed: set[str], answers: pd.DataFrame, missing: Mapping[str, str]
+) -> pd.DataFrame:
     """Give the reasons of photos that end without a box: broken ones and those in which nothing was found."""
-    without: list[Item] = [(image, None, WITHOUT) for image in sources.without]
-    failed: list[Item] = []
-    for image, recorded in sorted(sources.missing.items()):
-        answer = found.get(image)
-        if answer is None:
-            item = (image, None, f"no detector was run; recorded: {recorded or 'nothing'}")
-            (failed if recorded else without).append(item)
-        elif answer.failed:
-            failed.append((image, None, answer.reason or "detector failed"))
-        elif image not in boxed:
-            without.append((image, None, f"{WITHOUT}: {answer.reason or 'all below detect.threshold'}"))
-    return failed, without
+    said = answers[["image", "version", "failure", "note"]].assign(boxes=answers["boxes"].list.len())
+    lone = queried.loc[[image not in boxed for image in queried["image"]], ["image", "has_truth_boxes"]]
+    lone = lone.merge(said, on="image", how="left").sort_values("image")
+    before = pd.Series([missing.get(image, "") for image in lone["image"]], lone.index, dtype="str")
+    is_answered = lone["version"].notna() | lone["has_truth_boxes"]
+    reason = np.select(
+        [~is_answered, lone["failure"].notna(), lone["note"].notna(), lone["boxes"].fillna(0) > 0],
+        [
+            "no detector was run; recorded: " + before.replace("", "nothing"),
+            lone["failure"].fillna(""),
+            f"{WITHOUT}: " + lone["note"].fillna(""),
+            f"{WITHOUT}: all below detect.threshold",
+        ],
+        WITHOUT,
+    )
+    is_failed = (lone["failure"].notna() | (~is_answered & (before != ""))).to_numpy()
+    items = pd.Series(list(zip(lone["image"], [None] * len(lone), reason, strict=True)), dtype=object)
+    return failures.concat(
+        failures.rows("detect", "failed", items[is_failed]), failures.rows("detect", "skipped", items[~is_failed])
+    )

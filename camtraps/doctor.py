@@ -1,4 +1,4 @@
-"""Look at the environment: which Pillow, decoder, torch, CUDA and DVC are in use, and what is wrong with them."""
+"""Look at the environment: which Pillow, decoders, torch, CUDA and DVC are in use, and what is wrong with them."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Examine Python, Pillow, torch, DVC and the work folder, in this order."""
-    return [_python(), _pillow(), _decoder(), *_torch(), _dvc(), _work()]
+    return [_python(), _pillow(), _decoder(), _regions(), *_torch(), _dvc(), _work()]
 
 
 def _python() -> Finding:
@@ -51,6 +51,14 @@ def _decoder() -> Finding:
     turbo = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
     found = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")
     return Finding("decoder", f"{turbo} {found} through Pillow", bool(features.check_codec("jpg")))
+
+
+def _regions() -> Finding:
+    from camtraps import regions
+
+    if found := regions.decoder():
+        return Finding("regions", f"nvimgcodec {found.version} decodes of a JPEG what a crop needs")
+    return Finding("regions", "Pillow decodes whole photos: nvidia-nvimgcodec-cu13 is not installed or does not load")
 
 
 def _torch() -> list[Finding]:

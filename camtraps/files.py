@@ -1,6 +1,7 @@
 """Files and folders: written aside and renamed, read with clear errors, hashed."""
 
 import csv
+import errno
 import hashlib
 import importlib.util
 import io
@@ -9,10 +10,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from camtraps.errors import InputError, MissingError, raise_all
+from camtraps.errors import CamtrapsError, InputError, MissingError, raise_all
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # what a full disk says
 
 
 @contextmanager
@@ -20,6 +23,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write a file or folder to; rename it to ``path`` when all went well.
 
     What stood at ``path`` is replaced whole; after an error nothing is changed and nothing is left behind.
+
+    Raises:
+        CamtrapsError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.parent / f".{path.name}.{os.getpid()}.part"
@@ -34,6 +40,10 @@ def replacing(path: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             part.replace(path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise CamtrapsError(f"{path}: cannot be written: the disk is full; make room and run again") from None
     finally:
         remove(part)
 
@@ -164,9 +174,9 @@ def climbs(file: str) -> bool:
 
     True for ``../x``, ``a/../../x``, ``/x``, ``C:\x``, an empty name and names with a NUL.
     """
-    path = PurePosixPath(file.replace("\\", "/"))
-    drive = len(file) > 1 and file[1] == ":"
-    return not file or "\0" in file or drive or path.is_absolute() or ".." in path.parts or path == PurePosixPath()
+    parts = file.replace("\\", "/").split("/")  # a PurePath would take five times as long, for millions of names
+    drive = file[1:2] == ":"
+    return "\0" in file or drive or not parts[0] or ".." in parts or all(part in ("", ".") for part in parts)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -4,12 +4,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from camtraps import access
 from camtraps.errors import InputError, MissingError
 from camtraps.storage import is_local
 
 
 def check(images: str) -> None:
-    """Raise MissingError for a local folder that is not there; a URI is believed."""
+    """Refuse an image folder that is not there, and an address with a key in it; other URIs are believed.
+
+    Raises:
+        MissingError: no such local folder.
+        InputError: the address holds a key, which would land in datasets.csv.
+    """
+    access.check_root(images)
     if is_local(images) and not Path(images).is_dir():
         raise MissingError(f"{images}: image folder not found")
 

@@ -1,30 +1,23 @@
-"""Import of photos and detections into an input collection; everything is checked before anything is written."""
+"""Import of photos into an input collection; everything is checked before anything is written."""
 
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from camtraps import catalog, corrections, image_folders, summaries, tables, taxonomy
+from camtraps import corrections, image_folders, summaries, taxonomy
 from camtraps.collection_files import record_datasets, record_locations, write_rows
-from camtraps.errors import FailuresError, InputError, MissingError
+from camtraps.errors import FailuresError, InputError
 from camtraps.files import file_digest
-from camtraps.formats import coco, megadetector
-from camtraps.formats.rows import SURROGATE, Given, Problem, escaped
+from camtraps.formats import coco
+from camtraps.formats.rows import SURROGATE, Given, Problem
 from camtraps.intake import DATASET_NAME, Gathered, Opened, Rules, gather
-from camtraps.schema import CATALOG, RECORDED
 from camtraps.storage import is_local
-from camtraps.streams import members
 from camtraps.words import num
-
-PROBLEM_COLUMNS = ("item", "kind", "reason", "found")
-NEEDLESS = re.compile(r"^(\.[\\/]+)+|(?<=[\\/])(\.?[\\/])+")  # in a path: ./ and doubled slashes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +81,7 @@ def import_photos(collection: Path, source: Source, rules: Rules, max_failed: fl
         paths = gathered.write(collection / "catalog")
         label = gathered.datasets[0] if len(gathered.datasets) == 1 else rules.dataset
         problems_path = collection / "problems" / f"{label}.csv"
-        write_rows(problems_path, PROBLEM_COLUMNS, gathered.problems())
+        write_rows(problems_path, Problem._fields, gathered.problems())
         (collection / "detections").mkdir(exist_ok=True)
         corrections.create(collection / "corrections.csv")
         record_datasets(collection, _dataset_rows(collection, source, gathered))
@@ -104,52 +97,6 @@ def import_photos(collection: Path, source: Source, rules: Rules, max_failed: fl
         sql = "select distinct dataset, label.class from (select dataset, unnest(labels) as label from photos)"
         classes = frozenset(database.execute(sql).fetchall())
         return Imported(tuple(paths), tuple(lines), gathered.num_photos, gathered.datasets, classes)
-
-
-def import_detections(collection: Path, dataset: str, source: Path, version: str | None = None) -> Imported:
-    """Import a MegaDetector result file for one dataset of a collection, replacing that version's earlier import.
-
-    Args:
-        collection: ``data/<name>``.
-        dataset: a dataset of its catalog; ``file`` in the results is relative to the dataset's image folder.
-        source: the JSON; also gzipped, or alone in a zip.
-        version: name to keep the results under; default the detector named in the file.
-
-    Raises:
-        InputError: the file is no result file, or names no photo of the dataset.
-        MissingError: the file does not exist, or the collection has no such dataset.
-    """
-    _check_name(dataset)
-    if not (catalog_path := catalog.dataset_path(collection / "catalog", dataset)).exists():
-        there = ", ".join(sorted(path.stem for path in catalog_path.parent.glob("*.parquet"))) or "none"
-        raise MissingError(
-            f"{catalog_path}: not found; bring the dataset in with `camtraps import` first, or name one that is there "
-            f"with --dataset: {there}"
-        )
-    document = _document(source)
-    results = megadetector.parse(document, dataset, source)
-    rows = pa.Table.from_pylist(results.parsed.rows, schema=RECORDED.schema)
-    known = tables.read_arrow(catalog_path, CATALOG)["file"]
-    unknown = rows["file"].filter(pc.invert(pc.is_in(rows["file"], known)))
-    if len(unknown) == rows.num_rows:
-        first = repr(document["images"][0]["file"]) if document["images"] else "none"
-        raise InputError(
-            f"{source}: none of its files is in the catalog of {dataset}: it has {first}, the catalog "
-            f"{known[0].as_py()!r}; run the detector with paths relative to the image folder"
-        )
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", version or results.detector).strip(".") or "unnamed"
-    if name in ("all", "none"):
-        raise InputError(f"version {name!r}: has a meaning of its own in params.yaml (detect.recorded); choose another")
-    path = collection / "detections" / name / f"{dataset}.parquet"
-    tables.write_arrow(rows, path, RECORDED)
-    problems_path = collection / "problems" / f"{dataset}.{name}.csv"
-    problems = [_apart(problem) for problem in results.parsed.problems]
-    write_rows(problems_path, PROBLEM_COLUMNS, problems)
-    lines = [f"{path}: {summaries.facts_of_results(rows, len(unknown), len(known))}"]
-    lines += summaries.problem_lines(summaries.counted(problems), problems_path)
-    if len(unknown):
-        lines.append(f"  {summaries.photos_are(len(unknown))} not in the catalog of {dataset} (first: {unknown[0]})")
-    return Imported((path,), tuple(lines), rows.num_rows, (dataset,))
 
 
 def _check_name(dataset: str) -> None:
@@ -247,29 +194,3 @@ def _digest_photos(database: duckdb.DuckDBPyConnection, dataset: str) -> tuple[i
         for (text,) in rows:
             state.update(f"{text}\n".encode())
     return number, state.hexdigest()
-
-
-def _document(source: Path) -> Any:
-    """Read a result file whole, its file names written as in a catalog."""
-    document: dict[str, Any] = {}
-    for key, at, item in members(source, "images"):
-        if key == "detection_categories" and isinstance(item, dict):
-            item = {number: _escaped(name) for number, name in item.items()}
-        if at is None:
-            document[str(key)] = item
-            continue
-        if key == "images" and isinstance(item, dict):
-            changed = {"file": lambda file: NEEDLESS.sub("", file), "failure": _escaped}
-            item |= {name: change(item[name]) for name, change in changed.items() if isinstance(item.get(name), str)}
-        document.setdefault(str(key), []).append(item)
-    return document
-
-
-def _escaped(value: Any) -> Any:
-    return escaped(value) if isinstance(value, str) else value
-
-
-def _apart(problem: Problem) -> Problem:
-    """Take the value off a reason that ends in it, so that reasons can be counted."""
-    reason, _, found = problem.reason.partition(": ")
-    return problem._replace(reason=reason, found=problem.found or found)

@@ -70,15 +70,11 @@ class Gathered:
 
     def problems(self) -> Iterator[tuple[str, str, str, str]]:
         """Give item, kind, reason and value of every problem, in the order they were found."""
-        result = self.database.execute("select item, kind, reason, found from problems order by rowid")
-        while rows := result.fetchmany(BATCH):
-            yield from rows
+        return read_problems(self.database)
 
     def problem_counts(self) -> list[tuple[str, str, int, str]]:
         """Count the problems: kind, reason, number, and the first with its value."""
-        sql = """select kind, reason, count(*), arg_min(concat_ws(': ', item, nullif(found, '')), rowid)
-                 from problems group by all order by all"""
-        return self.database.execute(sql).fetchall()
+        return count_problems(self.database)
 
     def write(self, folder: Path) -> list[Path]:
         """Write each dataset's Parquet file into a folder; give their paths."""
@@ -89,6 +85,20 @@ class Gathered:
             sql = f"select {columns} from photos where dataset = '{path.stem}' order by file"
             tables.write_query(self.database, sql, path, CATALOG)
         return paths
+
+
+def read_problems(database: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, str, str]]:
+    """Give the rows of the table ``problems``, in the order they were found."""
+    result = database.execute("select item, kind, reason, found from problems order by rowid")
+    while rows := result.fetchmany(BATCH):
+        yield from rows
+
+
+def count_problems(database: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int, str]]:
+    """Count the rows of the table ``problems``: kind, reason, number, and the first with its value."""
+    sql = """select kind, reason, count(*), arg_min(concat_ws(': ', item, nullif(found, '')), rowid)
+             from problems group by all order by all"""
+    return database.execute(sql).fetchall()
 
 
 class Opened:

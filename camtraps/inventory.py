@@ -20,7 +20,7 @@ from camtraps.errors import InputError, MissingError
 from camtraps.files import read_csv
 from camtraps.parts import Part
 from camtraps.schema import RECORDED
-from camtraps.storage import photo_uri
+from camtraps.storage import Images
 from camtraps.taxonomy import Lineage, Pair, fold
 
 CATEGORIES = ("animal", "person", "vehicle", "group")
@@ -243,17 +243,17 @@ def sample(database: duckdb.DuckDBPyConnection, part: Part, num: int, seed: int 
     return photos
 
 
-def uris(photos: pd.DataFrame, roots: Mapping[str, str]) -> list[str]:
-    """Give the path or URI of photos, from the image folders of `collections.read_image_roots`.
+def uris(photos: pd.DataFrame, images: Images) -> list[str]:
+    """Give the path or URI of photos, from `collections.read_images`.
 
     Raises:
         InputError: a file name leads out of its folder.
         MissingError: the image folder of a dataset is not known.
     """
-    unknown = sorted(set(photos["dataset"]) - set(roots))
+    unknown = sorted(set(photos["dataset"]) - set(images.roots))
     if unknown:
         raise MissingError(f"datasets.csv has no image folder of {', '.join(unknown)}; import the dataset again")
-    return [photo_uri(roots[dataset], file) for dataset, file in zip(photos["dataset"], photos["file"], strict=True)]
+    return [images.uri(dataset, file) for dataset, file in zip(photos["dataset"], photos["file"], strict=True)]
 
 
 def recorded(collection: Path) -> list[str]:

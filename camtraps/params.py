@@ -48,7 +48,8 @@ def load(cls: type[T], section: str, path: Path = PARAMS_PATH) -> T:
     """Read one section of a params file into its dataclass.
 
     Args:
-        cls: a dataclass with one typed field a key; its ``__post_init__`` may raise ValueError for values out of range.
+        cls: a dataclass with one typed field a key; a key whose field has a default may be left out; its
+            ``__post_init__`` may raise ValueError for values out of range.
         section: the top-level key, for instance ``split``.
         path: the YAML file.
 
@@ -56,7 +57,7 @@ def load(cls: type[T], section: str, path: Path = PARAMS_PATH) -> T:
         MissingError: the file does not exist.
         ParamsError: a key is missing, unknown, of the wrong type or out of range; the message names the place.
     """
-    document = _read(path)
+    document = read(path)
     if section not in document:
         raise ParamsError(
             f"{path}: section {section!r} is missing; it has {', '.join(map(str, document)) or 'nothing'}"
@@ -74,9 +75,10 @@ def load(cls: type[T], section: str, path: Path = PARAMS_PATH) -> T:
     hints = typing.get_type_hints(cls)
     values = {}
     for name in fields:
-        if name not in given:
+        if name in given:
+            values[name] = _convert(given[name], hints[name], f"{place}.{name}")
+        elif fields[name].default is dataclasses.MISSING:
             raise ParamsError(f"{place}.{name}: missing; add it to the section {section!r}")
-        values[name] = _convert(given[name], hints[name], f"{place}.{name}")
     try:
         return cls(**values)
     except ValueError as error:
@@ -101,7 +103,13 @@ def check_range(owner: object, **ranges: tuple[float | None, float | None]) -> N
         raise ValueError(f"{name}: must be {allowed}, got {value}")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Read the sections of a YAML file.
+
+    Raises:
+        MissingError: the file does not exist.
+        ParamsError: it is no YAML, or has no sections.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

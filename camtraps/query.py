@@ -21,7 +21,7 @@ from camtraps.query_params import QueryParams as QueryParams
 from camtraps.query_params import datasets, within
 from camtraps.sampling import Cap, draw
 from camtraps.schema import BOXES, FAILURES, QUERIED
-from camtraps.storage import photo_uri
+from camtraps.storage import Images
 from camtraps.taxonomy import fold, fold_dataset
 
 
@@ -130,7 +130,7 @@ def choose(
     selection: Selection,
     corrections: pd.DataFrame,
     params: QueryParams,
-    roots: Mapping[str, str] | None = None,
+    images: Images | None = None,
 ) -> Chosen:
     """Pick the photos of a label specification.
 
@@ -145,13 +145,13 @@ def choose(
         corrections: rows (dataset, file, correct_class), one a photo; the class is one of the dataset's or a label of
             the specification; an empty one takes the photo out.
         params: the rest.
-        roots: the image folder or URI of each dataset, for ``check_photos``; None looks for no photo.
+        images: where the photos lie, for ``check_photos``; None looks for no photo.
 
     Raises:
         InputError: no photo is left, or a dataset or location that is asked for does not exist.
     """
     _find(database, selection, corrections, params)
-    num_unsure = _leave_out_absent(database, roots) if params.check_photos and roots is not None else 0
+    num_unsure = _leave_out_absent(database, images) if params.check_photos and images is not None else 0
     return _sample(database, selection, params, num_unsure)
 
 
@@ -260,11 +260,11 @@ def _leave_out_few(database: duckdb.DuckDBPyConnection, min_locations: int) -> i
     return int(num_before - database.execute(count).fetchall()[0][0])
 
 
-def _leave_out_absent(database: duckdb.DuckDBPyConnection, roots: Mapping[str, str]) -> int:
+def _leave_out_absent(database: duckdb.DuckDBPyConnection, images: Images) -> int:
     """Mark the candidates that are certainly not where they should be; give the number that could not be told."""
     sql = "select id, dataset, file from candidates join placed using (id) where problem is null order by id"
     photos = database.execute(sql).fetchall()
-    found = existence.check([photo_uri(roots[dataset], file) for _, dataset, file in photos])
+    found = existence.check([images.uri(dataset, file) for _, dataset, file in photos])
     absent = [number for (number, _, _), there in zip(photos, found, strict=True) if there is False]
     database.register("absent", pa.table({"id": pa.array(absent, pa.int64())}))
     database.execute(f"update candidates set problem = '{query_rules.ABSENT}' where id in (select id from absent)")

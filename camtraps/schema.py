@@ -53,12 +53,19 @@ CATALOG = _table(
     [("image", TEXT), *PHOTO, *SHAPE, ("corrupt", FLAG), ("labels", _list(LABEL)), ("boxes?", _list(HUMAN_BOX))],
 )
 
-# What a detector said of a photo: ``failure`` (and null boxes), or boxes, which may be none.
+# What a detector said of a photo: ``failure`` (and null boxes), or boxes, which may be none; ``note`` may say why.
 RECORDED_BOX = _struct([("category", TEXT), ("confidence", REAL), *BOX])
 RECORDED = _table(
     "recorded detections",
     ("file",),
-    [("image", TEXT), ("dataset", TEXT), ("file", TEXT), ("failure?", TEXT), ("boxes?", _list(RECORDED_BOX))],
+    [
+        ("image", TEXT),
+        ("dataset", TEXT),
+        ("file", TEXT),
+        ("failure?", TEXT),
+        ("note?", TEXT),
+        ("boxes?", _list(RECORDED_BOX)),
+    ],
 )
 
 # ``class`` is what the catalog or a correction says, ``label`` what the classifier learns; ``why`` names the taxon or
@@ -82,6 +89,8 @@ QUERIED = _table(
 BOXES = _table("boxes", ("image", "box"), [("image", TEXT), ("box", WHOLE), ("category", TEXT), ("class?", TEXT), *BOX])
 
 # ``confidence`` is empty for a box that a person drew; ``class`` is filled where that person named the box's class.
+# ``calibrated`` is the chance, 0 to 1, that the box is right, where the detector has a calibration; ``repeat`` numbers
+# the group of boxes at the same place of the same location that it belongs to, if it recurs too often for an animal.
 DETECTIONS = _table(
     "detections",
     ("image", "box"),
@@ -93,6 +102,8 @@ DETECTIONS = _table(
         *BOX,
         ("detector", TEXT),
         ("class?", TEXT),
+        ("calibrated?", REAL),
+        ("repeat?", WHOLE),
     ],
 )
 
@@ -109,6 +120,7 @@ CROPS = _table(
         ("datetime?", TIME),
         ("label", TEXT),
         ("confidence?", REAL),
+        ("calibrated?", REAL),
         ("detector", TEXT),
         ("shard", TEXT),
         ("offset", pa.int64()),

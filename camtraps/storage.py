@@ -1,35 +1,66 @@
-"""Photos where they lie: a local folder or any fsspec URI (``s3://``, ``az://``, ``https://`` ...)."""
+"""Photos where they lie: a local folder, ``s3://``, ``az://``, ``gs://``, ``https://``, or any other fsspec URI."""
 
 import stat
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
 from urllib.parse import quote
 
-from fsspec.asyn import sync
-from fsspec.core import url_to_fs
-
+from camtraps import remote
 from camtraps.errors import CamtrapsError, InputError
-from camtraps.files import climbs
+from camtraps.files import climbs, replacing
+from camtraps.troubles import Trouble
 
-GONE = (404, 410)  # HTTP answers that mean: no such photo
-NO_HEAD = (405, 501)  # HTTP answers of a server that knows GET only
-EMPTY = 416  # HTTP answer to a request for the first byte of an empty file
-PAUSES = (0.3, 1.0)  # seconds before the second and the third try
-PATIENCE = 15.0  # seconds to wait for an answer to "is it there?"
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class PhotoError(CamtrapsError):
     """A photo could not be read; the message is the reason for the failures table."""
 
 
+@dataclass(frozen=True)
+class Images:
+    """Where the photos of a collection lie.
+
+    ``roots`` gives the local folder or URI prefix of each dataset; below ``saved``, in a folder for each dataset, lie
+    copies of photos from elsewhere, if any were made.
+    """
+
+    roots: Mapping[str, str]
+    saved: Path | None = None
+
+    def uri(self, dataset: str, file: str) -> str:
+        """Give the path or URI to read a photo from: its saved copy if there is one.
+
+        Raises:
+            InputError: the name would lead out of the root.
+        """
+        copy = self.copy(dataset, file)
+        return str(copy) if copy and copy.is_file() else self.source(dataset, file)
+
+    def source(self, dataset: str, file: str) -> str:
+        """Give the path or URI of a photo where its dataset keeps it; errors as in `uri`."""
+        return photo_uri(self.roots[dataset], file)
+
+    def copy(self, dataset: str, file: str) -> Path | None:
+        """Give where a photo from elsewhere is saved; None if it lies on this machine anyway, or nothing is saved.
+
+        Raises:
+            InputError: the name would lead out of the folder.
+        """
+        if self.saved is None or is_local(self.roots[dataset]):
+            return None
+        return Path(photo_uri(str(self.saved / dataset), file))
+
+
 def photo_uri(root: str, file: str) -> str:
     """Join a dataset's image root and a file name of its catalog.
 
     Args:
-        root: local folder or URI prefix; a web address must be percent-quoted as far as it needs to be.
+        root: local folder or URI prefix; a web address must be percent-quoted as far as it needs to be, and what it
+            has behind a ``?`` comes to stand behind the file.
         file: relative name with ``/``, not quoted. Below a web address it gets quoted, since there a ``#``, ``?`` or
             ``%`` would mean something else than a letter.
 
@@ -38,7 +69,8 @@ def photo_uri(root: str, file: str) -> str:
     """
     if climbs(file):
         raise InputError(f"{file!r} leads out of the image folder {root}")
-    return f"{root.rstrip('/')}/{quote(file) if is_web(root) else file}"
+    folder, mark, key = root.partition("?") if is_web(root) else (root, "", "")
+    return f"{folder.rstrip('/')}/{quote(file) if is_web(root) else file}{mark}{key}"
 
 
 def is_web(uri: str) -> bool:
@@ -56,36 +88,48 @@ def read_photo(uri: str) -> bytes:
 
     Raises:
         PhotoError: absent, not permitted, empty or not reachable.
+        InputError: ``storage.yaml`` cannot be used, or a package is missing.
     """
-    try:
-        data = Path(uri).read_bytes() if is_local(uri) else _read_remote(uri)
-    except FileNotFoundError:
-        raise PhotoError("photo not found") from None
-    except TimeoutError:
-        raise PhotoError("photo not readable: timed out") from None
-    except (OSError, ValueError, ImportError) as error:
-        raise PhotoError(f"photo not readable: {getattr(error, 'strerror', None) or error}".splitlines()[0]) from None
-    if not data:
-        raise PhotoError("photo is an empty file")
+    data = _read_local(Path(uri)) if is_local(uri) else _told(remote.read, uri)
+    _check_bytes(len(data))
     return data
+
+
+def download(uri: str, path: Path) -> int:
+    """Write a photo from elsewhere to a file, whole or not at all.
+
+    Returns:
+        Its size in bytes.
+
+    Raises:
+        PhotoError: as `read_photo`.
+        OSError: nothing can be written there, such as on a full disk.
+        InputError: ``storage.yaml`` cannot be used, or a package is missing.
+    """
+    with replacing(path) as part:
+        num_bytes = _told(remote.save, uri, part)
+        _check_bytes(num_bytes)
+    return num_bytes
 
 
 def presence(uri: str) -> bool | None:
     """Say whether a photo is there, without reading it.
 
     Returns:
-        True if it is there; False if its store says that it is not; None if nothing certain was heard in three tries
-        (refused, out of reach, a failing server): an error is no absence.
+        True if it is there; False if its store says that it is not; None if nothing certain was heard (refused, out of
+        reach, a failing server): an error is no absence.
     """
-    for pause in (0.0, *PAUSES):
-        time.sleep(pause)
-        try:
-            return _is_file(uri)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except (OSError, ValueError, ImportError):
-            continue
-    return None
+    try:
+        if is_local(uri):
+            return stat.S_ISREG(Path(uri).stat().st_mode)
+        remote.look(uri)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return None
+    except Trouble as trouble:
+        return False if trouble.gone else None
+    return True
 
 
 def stamp(uri: str) -> str:
@@ -97,65 +141,23 @@ def stamp(uri: str) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}" if status else ""
 
 
-def _read_remote(uri: str) -> bytes:
-    with _plain_errors():
-        store, path = _located(uri)
-        # Not open(): for HTTP it asks for the size first and takes every refusal for an absence.
-        data: bytes = store.cat_file(path)
-    return data
-
-
-def _located(uri: str) -> tuple[Any, str]:
-    """Give the file system of a URI and the path in it."""
-    # fsspec takes what stands behind `::` for another file system. No file name has a NUL, which stands in for it.
-    protocol, mark, name = uri.partition("://")
-    store, path = url_to_fs(protocol + mark + name.replace("::", "\0"))
-    return store, path.replace("\0", "::")
-
-
-def _is_file(uri: str) -> bool:
-    if is_local(uri):
-        return stat.S_ISREG(Path(uri).stat().st_mode)
-    with _plain_errors():
-        store, path = _located(uri)
-        if "https" in store.protocol:
-            return _is_served(store, path)
-        return bool(store.info(path)["type"] != "directory")
-
-
-def _is_served(store: Any, url: str) -> bool:
-    status = sync(store.loop, _status, store, "HEAD", url, timeout=PATIENCE)
-    if status in NO_HEAD:
-        status = sync(store.loop, _status, store, "GET", url, timeout=PATIENCE)
-    if status in GONE:
-        return False
-    if not (200 <= status < 300 or status == EMPTY):
-        raise OSError(f"HTTP {status}")
-    return True
-
-
-async def _status(store: Any, method: str, url: str) -> int:
-    """Send a request as the file system does, without its body: a GET asks for one byte and reads none."""
-    session = await store.set_session()
-    headers = store.kwargs.get("headers", {}) | ({"Range": "bytes=0-0"} if method == "GET" else {})
-    options = store.kwargs | {"headers": headers, "allow_redirects": True}
-    async with session.request(method, store.encode_url(url), **options) as response:
-        return int(response.status)
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn errors that only a back end knows into an OSError; each has a tree of its own (aiohttp, botocore, azure).
-
-    An HTTP answer is told by its number, without the address: that may hold a key, and reasons are counted.
-    """
+def _read_local(path: Path) -> bytes:
     try:
-        yield
-    except (OSError, ValueError, ImportError):
-        raise
-    except Exception as error:
-        status = getattr(error, "status", None)
-        if status in GONE:
-            raise FileNotFoundError from error
-        told = f"HTTP {status} {getattr(error, 'message', '')}".strip() if status else str(error)
-        raise OSError(told or type(error).__name__) from error
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise PhotoError("photo not found") from None
+    except OSError as error:
+        raise PhotoError(f"photo not readable: {error.strerror}") from None
+
+
+def _told(ask: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Ask a store; make trouble with it the reason for a photo."""
+    try:
+        return ask(*arguments, **options)
+    except Trouble as trouble:
+        raise PhotoError("photo not found" if trouble.gone else f"photo not readable: {trouble}") from trouble
+
+
+def _check_bytes(num_bytes: int) -> None:
+    if not num_bytes:
+        raise PhotoError("photo is an empty file")

@@ -1,13 +1,10 @@
 """Summaries of imports: what came in, what was left out and why, in lines for people."""
 
-from collections import Counter
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import duckdb
 
 from camtraps.errors import MAX_SHOWN
-from camtraps.formats.rows import Problem
 from camtraps.intake import Gathered
 from camtraps.words import num
 
@@ -38,15 +35,37 @@ def facts(gathered: Gathered) -> str:
     return ", ".join(given)
 
 
-def facts_of_results(rows: pa.Table, num_unknown: int, num_photos: int) -> str:
-    """Count what is in imported results: a table of recorded detections, how many of it the catalog lacks, and has."""
-    num_boxes = pc.sum(pc.list_value_length(rows["boxes"])).as_py() or 0
-    num_failed = rows.num_rows - rows["failure"].null_count
-    given = [
-        f"results for {rows.num_rows - num_unknown:,} of {num(num_photos, 'photo')}",
-        num(num_boxes, "box", "boxes"),
-    ]
+def facts_of_results(database: duckdb.DuckDBPyConnection) -> str:
+    """Count what is in imported results; the tables are those of `recording`."""
+    sql = """select (select count(*) from merged semi join known using (file)), (select count(*) from known),
+                    coalesce(sum(len(boxes)), 0), count(failure) from merged"""
+    num_found, num_photos, num_boxes, num_failed = database.execute(sql).fetchall()[0]
+    sql = """select box.category, count(*) from (select unnest(boxes) as box from merged)
+             where box.category <> 'animal' group by all order by all"""
+    others = ", ".join(f"{number:,} {category}" for category, number in database.execute(sql).fetchall())
+    boxes = num(num_boxes, "box", "boxes") + (f" ({others})" if others else "")
+    given = [f"results for {num_found:,} of {num(num_photos, 'photo')}", boxes]
     return ", ".join([*given, f"{num_failed:,} failed"] if num_failed else given)
+
+
+def merge_lines(database: duckdb.DuckDBPyConnection) -> list[str]:
+    """Say which results were left out for others of the same photo; source 0 is what was there before."""
+    sql = """select count(*) filter (source > 0 and by_source = 0), count(*) filter (source = 0),
+                    count(*) filter (source > 0 and by_source > 0) from beaten"""
+    num_kept, num_mended, num_twice = database.execute(sql).fetchall()[0]
+    lines = {
+        f"  {photos_are(num_kept)} recorded already, and not changed; --replace takes the new results": num_kept,
+        f"  {num(num_mended, 'failure')} of an earlier import made good": num_mended,
+        f"  {num(num_twice, 'result')} left out, because another one of the same photo comes first": num_twice,
+    }
+    return [line for line, number in lines.items() if number]
+
+
+def unknown_lines(database: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:
+    """Say how many photos of the results the catalog does not have."""
+    sql = "select count(*), min(file) from merged anti join known using (file)"
+    number, first = database.execute(sql).fetchall()[0]
+    return [f"  {photos_are(number)} not in the catalog of {dataset} (first: {first})"] if number else []
 
 
 def problem_lines(counts: list[Count], path: Path) -> list[str]:
@@ -54,13 +73,6 @@ def problem_lines(counts: list[Count], path: Path) -> list[str]:
     lines = [f"  {number:,} {kind}: {reason} (first: {first})" for kind, reason, number, first in counts[:MAX_SHOWN]]
     more = [f"  and {len(counts) - MAX_SHOWN} more kinds"] if len(counts) > MAX_SHOWN else []
     return [*lines, *more, f"  each is listed in {path}"] if lines else []
-
-
-def counted(problems: list[Problem]) -> list[Count]:
-    """Count problems by kind and reason."""
-    counts = Counter((problem.kind, problem.reason) for problem in problems)
-    firsts = {(each.kind, each.reason): ": ".join(filter(None, (each.item, each.found))) for each in problems[::-1]}
-    return [(*key, number, firsts[key]) for key, number in sorted(counts.items())]
 
 
 def photos_are(number: int) -> str:

@@ -11,15 +11,16 @@ from camtraps.datasets import CropDataset
 from camtraps.errors import InputError
 from camtraps.failures import Counts
 from camtraps.files import digest
+from camtraps.weights import by_confidence
 
 
 @dataclass(frozen=True)
 class Part:
-    """The crops of one split: class indices, confidence of their boxes (NaN: a person's), and locations."""
+    """The crops of one split: class indices, how sure their boxes are (`weights.by_confidence`), and locations."""
 
     crops: CropDataset
     labels: NDArray[np.int64]
-    confidence: NDArray[np.float64]
+    sureness: NDArray[np.float64]
     locations: NDArray[np.str_]
 
 
@@ -60,12 +61,12 @@ def prepare(crops: pd.DataFrame, assigned: pd.DataFrame, size: int, folder: Path
         raise InputError(f"data/splits: {what}; raise split.min_locations or change split.seed")
     index = {name: at for at, name in enumerate(classes)}
     parts = {name: _part(rows[rows["split"] == name], index, folder, size) for name in ("train", "val")}
-    columns = ["image", "box", "label", "shard", "offset", "length", "split"]
+    columns = ["image", "box", "label", "confidence", "calibrated", "shard", "offset", "length", "split"]
     data = {"crops": digest(rows.sort_values(["image", "box"])[columns].to_csv(index=False))}
     return Task(classes, parts["train"], parts["val"], len(rows), data)
 
 
 def _part(rows: pd.DataFrame, index: dict[str, int], folder: Path, size: int) -> Part:
     labels = rows["label"].map(index).to_numpy(np.int64)
-    confidence, locations = rows["confidence"].to_numpy(np.float64), rows["place"].to_numpy(dtype=str)
-    return Part(CropDataset(rows, labels, folder, size), labels, confidence, locations)
+    sureness = by_confidence(*(rows[name].to_numpy(np.float64) for name in ("confidence", "calibrated")))
+    return Part(CropDataset(rows, labels, folder, size), labels, sureness, rows["place"].to_numpy(dtype=str))

@@ -55,7 +55,7 @@ class TrainParams:
     label_weighted: bool
     """Draw all labels equally often."""
     weight_by_detection_conf: bool
-    """Draw crops in proportion to the confidence of their box; boxes of people count as 1."""
+    """Draw crops by the chance that their box is right (`weights.by_confidence`)."""
     dropout: float
     """Share of features, and of EfficientNet's residual branches, left out in a step; short runs do best without."""
     batch_norm_momentum: float
@@ -177,7 +177,7 @@ def learning_rate(step: int, steps_per_epoch: int, params: TrainParams) -> float
 
 def crop_weights(part: Part, params: TrainParams) -> NDArray[np.float64]:
     """Give each training crop's weight in the draw."""
-    chosen = weights.by_confidence(part.confidence) if params.weight_by_detection_conf else np.ones(len(part.labels))
+    chosen = part.sureness if params.weight_by_detection_conf else np.ones(len(part.labels))
     return weights.by_label(chosen, part.labels) if params.label_weighted else chosen
 
 

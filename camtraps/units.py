@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from camtraps.progress import bar
 
 KEEP_SECONDS = 30 * 24 * 3600
 AGAIN = "again"  # a file in a result that the next run makes again
+WAITING = 2  # units handed out for each worker: one that it makes and one that it finds ready
 
 
 @dataclass(frozen=True)
@@ -58,22 +60,27 @@ def run(units: Sequence[Unit], function: Function, folder: Path, label: str) -> 
         label: what the progress bar says.
 
     Raises:
-        CamtrapsError: a worker process was killed; finished units are kept for the next run.
+        CamtrapsError: a worker process was killed, or the disk is full; finished units are kept for the next run.
     """
     results = [folder / unit.fingerprint for unit in units]
     prune(folder, {result.name for result in results})
-    missing = [(unit, result) for unit, result in zip(units, results, strict=True) if not _is_final(result)]
-    done = sum(unit.size for unit in units) - sum(unit.size for unit, _ in missing)
-    with bar(label, sum(unit.size for unit in units), "photos", initial=done) as progress:
-        if num_workers() == 1 or len(missing) < 2:
-            for unit, result in missing:
-                _make(function, unit, result)
+    wanted = missing(units, folder)
+    total = sum(unit.size for unit in units)
+    with bar(label, total, "photos", initial=total - sum(unit.size for unit in wanted)) as progress:
+        if num_workers() == 1 or len(wanted) < 2:
+            for unit in wanted:
+                _make(function, unit, folder)
                 progress.update(unit.size)
         else:
-            _run_pool(missing, function, progress)
+            _run_pool(wanted, function, folder, progress)
     for result in results:
         os.utime(result)
     return results
+
+
+def missing(units: Sequence[Unit], folder: Path) -> list[Unit]:
+    """Give the units that `run` would make."""
+    return [unit for unit in units if not _is_final(folder / unit.fingerprint)]
 
 
 def num_workers() -> int:
@@ -98,14 +105,19 @@ def die_with_parent() -> None:
             sys.exit(1)
 
 
-def _run_pool(missing: list[tuple[Unit, Path]], function: Function, progress: "tqdm[Any]") -> None:
+def _run_pool(wanted: list[Unit], function: Function, folder: Path, progress: "tqdm[Any]") -> None:
+    num = min(num_workers(), len(wanted))
+    # Large units first: a last one that is large would keep one worker while the others rest.
+    queue = iter(sorted(wanted, key=lambda unit: -unit.size))
     context = get_context("spawn")  # a forked DuckDB, Arrow or torch thread pool may hang
-    with ProcessPoolExecutor(num_workers(), mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(num, mp_context=context, initializer=_start_worker) as pool:
         waiting: dict[Future[None], Unit] = {}
         try:
-            for unit, result in missing:
-                waiting[pool.submit(_make, function, unit, result)] = unit
-            while waiting:
+            while True:
+                for unit in islice(queue, WAITING * num - len(waiting)):
+                    waiting[pool.submit(_make, function, unit, folder)] = unit
+                if not waiting:
+                    return
                 for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                     future.result()
                     progress.update(waiting.pop(future).size)
@@ -132,8 +144,8 @@ def _is_final(result: Path) -> bool:
     return result.is_dir() and not (result / AGAIN).exists()
 
 
-def _make(function: Function, unit: Unit, result: Path) -> None:
-    with replacing(result) as part:
+def _make(function: Function, unit: Unit, folder: Path) -> None:
+    with replacing(folder / unit.fingerprint) as part:
         part.mkdir()
         all_read = function(unit.payload, part)
         if unit.remote and not all_read:

@@ -4,9 +4,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def by_confidence(confidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weight a crop by its detection confidence; human boxes (NaN) weigh 1, and nothing weighs less than 0.01."""
-    return np.clip(np.nan_to_num(confidence, nan=1.0), 0.01, 1.0)
+def by_confidence(confidence: NDArray[np.float64], calibrated: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weight crops by how sure their box is.
+
+    Args:
+        confidence: of the detector, NaN for a box that a person drew, which weighs 1.
+        calibrated: chance that the box is right; it counts in place of the confidence where it is not NaN.
+
+    Returns:
+        Weights from 0.01, so that nothing is lost, to 1.
+    """
+    known = np.where(np.isnan(calibrated), confidence, calibrated)
+    return np.asarray(np.clip(np.nan_to_num(known, nan=1.0), 0.01, 1.0))
 
 
 def by_label(weights: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

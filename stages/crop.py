@@ -1,5 +1,6 @@
 """crop: detections -> the pixels of each animal, packed in shards."""
 
+import sys
 from dataclasses import asdict
 
 from camtraps import collections, layout, tables
@@ -17,8 +18,9 @@ def main() -> Counts:
     params, out = load(CropParams, "crop"), layout.CROPS
     queried = tables.read(layout.QUERIED / "queried.parquet", QUERIED)
     detections = tables.read(layout.DETECTIONS / "detections.parquet", DETECTIONS)
-    selected = select(queried, detections, params.threshold)
-    cut = cut_all(selected.boxes, collections.read_image_roots(layout.collection()), params, out)
+    selected = select(queried, detections, params)
+    cut = cut_all(selected.boxes, collections.read_images(layout.collection()), params, out)
+    sys.stderr.write(f"crop: {cut.num_new:,} shards cut, {cut.num_shards - cut.num_new:,} taken from before\n")
     tables.write(cut.crops, out / "crops.parquet", CROPS)
     write_json(out / "rule.json", asdict(params))
     left_out = concat(selected.skipped, cut.failures)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from camtraps import importing
+from camtraps import importing, recording
 from camtraps.demo.plan import LOCATIONS, DemoParams
 from camtraps.demo.sources import make
 from camtraps.failures import Counts
@@ -20,7 +20,7 @@ def main() -> Counts:
     for dataset in LOCATIONS:
         source, images = FOLDER / "source", str(FOLDER / "images" / dataset)
         imported = importing.import_cct(FOLDER, dataset, source / f"{dataset}.cct.json", images)
-        importing.import_detections(FOLDER, dataset, source / f"{dataset}.detections.json")
+        recording.import_detections(FOLDER, dataset, [source / f"{dataset}.detections.json"], replace=True)
         num += imported.num_photos
     return Counts(unit="photos", rows_in=num, rows_out=num, skipped=0, failed=0)
 

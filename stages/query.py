@@ -1,7 +1,7 @@
 """query: catalog, taxonomy, label specification, corrections -> the photos to learn from."""
 
 from camtraps import catalog, corrections, labels, layout, taxonomy
-from camtraps.collections import read_image_roots
+from camtraps.collections import read_images
 from camtraps.failures import Counts, close
 from camtraps.files import write_json, write_text
 from camtraps.params import load
@@ -17,7 +17,7 @@ def main() -> Counts:
     database = catalog.connect(collection / "catalog")
     selection = labels.resolve(rules, taxa, catalog.pairs(database), spec_path, params.allow_multilabel)
     decisions = corrections.read_latest(collection / "corrections.csv")
-    chosen = choose(database, selection, decisions, params, read_image_roots(collection))
+    chosen = choose(database, selection, decisions, params, read_images(collection))
     chosen.write(out)
     write_json(out / "labels.json", selection.by_label())
     write_json(out / "label_index.json", chosen.label_index())

@@ -459,9 +459,10 @@ def test_a_broken_table_is_refused(run, text, said):
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        ([], "key 'info' is missing or not a dict; it has images"),
-        ({"images": []}, "key 'info' is missing or not a dict; it has images"),
-        ({"images": {}}, "key 'images' is missing or not a list"),
+        ([], "key 'info' is missing; it is no file of MegaDetector's results"),
+        ({"images": []}, "key 'info' is missing; it is no file of MegaDetector's results"),
+        ({"images": {}}, "images: expected a list, got {}"),
+        ({"info": {"format_version": "1.7"}}, "info.format_version: '1.7' is none of 1.0 to 1.6, which can be read"),
         ({"images": ["a.jpg"]}, "images[0]: expected an object with a text 'file', got 'a.jpg'"),
         ({"images": [{"file": "a", "detections": 1}]}, "images[0].detections: expected a list, got 1"),
         ({"images": [{"file": "../a.jpg", "detections": []}]}, "none of its files is in the catalog of tiny"),
@@ -470,11 +471,22 @@ def test_a_broken_table_is_refused(run, text, said):
 )
 def test_broken_results_of_a_detector_are_refused(import_cct, run, document, said):
     import_cct()
-    if isinstance(document, dict) and said[0] != "k":
-        document = {"info": {"detector": "md"}, "detection_categories": {"1": "animal"}} | document
+    if said[0] != "k":
+        document = {"info": {"detector": "md"}, "detection_categories": {"1": "animal"}, "images": []} | document
     make.write_json(Path("md.json"), document)
     code, out, err = run("import", "detections", "md.json", "--name", "tiny")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("camtraps: md.json: ")
     assert said in err
+    assert not list(Path("data/tiny/detections").iterdir())
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.999])
+def test_results_that_are_cut_off_are_refused_with_their_place(import_cct, run, share):
+    import_cct()
+    text = json.dumps({"info": {}, "detection_categories": {"1": "animal"}, "images": [{"file": "007/deer.jpg"}] * 9})
+    Path("md.json").write_text(text[: int(len(text) * share)])
+    code, out, err = run("import", "detections", "md.json", "--name", "tiny")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("camtraps: md.json:1:")
     assert not list(Path("data/tiny/detections").iterdir())

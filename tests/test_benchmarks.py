@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from imports import ROOT
+from PIL import Image
 
-from benchmarks import ancestor_query, generated, query
-from camtraps import catalog, layout, tables
+from benchmarks import ancestor_crop, ancestor_query, crop, generated, generated_photos, query
+from camtraps import catalog, layout, regions, tables
 from camtraps.formats import coco, rows
 from camtraps.schema import BOXES, QUERIED
 
@@ -183,3 +184,61 @@ def test_a_trial_leaves_the_results_alone(tmp_path, monkeypatch, capsys):
     query.main(["--folder", str(tmp_path)])
     assert json.loads(query.RESULTS.read_text())["seconds"] == 1.5
     assert "seconds" in capsys.readouterr().out
+
+
+def test_generated_photos_compress_as_those_of_cameras_do(tmp_path):
+    paths = generated_photos.write_photos(tmp_path / "photos", 4, (1024, 768))
+    sizes = [path.stat().st_size for path in paths]
+    assert all(0.15 < size / (1024 * 768) < 0.6 for size in sizes)  # bytes a pixel
+    assert len({path.read_bytes() for path in paths}) == 4
+    with Image.open(paths[0]) as image:
+        pixels = np.asarray(image.convert("L"), float)
+    beside, far = (np.abs(pixels[:, by:] - pixels[:, :-by]).mean() for by in (1, 64))
+    assert beside < far / 2
+
+
+def test_a_photo_keeps_its_box_when_others_are_added():
+    few, more = (generated_photos.boxes_table([f"{at}.jpg" for at in range(num)], ["1"] * num) for num in (3, 9))
+    assert more[:3].equals(few)
+    assert ((more[[*"xy"]].to_numpy() + more[[*"wh"]].to_numpy()) <= 1).all()
+
+
+def test_the_generated_results_have_five_boxes_for_two_photos(tmp_path):
+    written = json.loads((generated.write_detections(tmp_path / "made", 400) / "md.json").read_text())
+    assert len({each["file"] for each in written["images"]}) == 400
+    assert sum(len(each["detections"]) for each in written["images"]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [((0.95, 0.2, 0.05, 0.25), (875, 160, 1075, 360)), ((0.0, 0.2, 0.05, 0.25), (0, 160, 200, 360))],
+)
+def test_the_ancestors_squares_leave_the_photo_at_the_right_but_not_at_the_left(box, expected):
+    assert ancestor_crop.square(box, (1000, 800)) == expected
+
+
+def test_the_ancestor_writes_a_file_for_each_crop_and_no_file_twice(tmp_path):
+    (tmp_path / "photos/1").mkdir(parents=True)
+    Image.new("RGB", (100, 80)).save(tmp_path / "photos/1/a.jpg")
+    photos = [ancestor_crop.Photo("1/a.jpg", ((0.1, 0.1, 0.2, 0.2), (0.0, 0.0, 1.0, 0.5), (0.5, 0.5, 0.001, 0.001)))]
+    assert [ancestor_crop.cut_all(photos, tmp_path / "photos", tmp_path / "crops", 2) for _ in range(2)] == [2, 0]
+    sizes = {}
+    for path in (tmp_path / "crops/1").iterdir():
+        with Image.open(path) as image:
+            sizes[path.name] = image.size
+    assert sizes == {"a.jpg___crop00.jpg": (20, 20), "a.jpg___crop01.jpg": (100, 100)}
+
+
+@pytest.mark.skipif(regions.decoder() is None, reason="the floor needs nvidia-nvimgcodec")
+def test_the_crop_benchmark_can_be_tried_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "1")
+    monkeypatch.setattr(crop, "RESULTS", tmp_path / "crop.json")
+    crop.main(["--small", "--folder", str(tmp_path)])
+    table = capsys.readouterr().out.partition("\n\n")[0]
+    said = dict(line.split(maxsplit=1) for line in table.splitlines())
+    wanted = {"ratio_vs_ancestor", "share_of_floor", "import_1k_seconds", "import_1k_peak_gb", "incremental_seconds"}
+    assert wanted < set(said)
+    assert int(said["incremental_shards"]) == 1
+    assert int(said["incremental_of_shards"]) > 30
+    assert list(tmp_path.glob("camtraps-bench-*")) == []
+    assert not crop.RESULTS.exists()

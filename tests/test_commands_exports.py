@@ -19,7 +19,9 @@ from camtraps.errors import InputError, MissingError
 from camtraps.schema import ASSIGNED, BOXES, CROPS, QUERIED, SPLITS
 
 PIPELINE = "run `dvc repro`, or `dvc pull` if it was made elsewhere"
-FORMATS = ["cct", "csv", "queried-images", "classification-ds", "splits", "label-index", "camtrap-dp"]
+FORMATS = ["cct", "csv", "queried-images", "classification-ds", "splits", "label-index", "camtrap-dp", "crops"]
+FORMATS += ["file-list"]
+DOCUMENTS = FORMATS[:6]
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def run(*arguments):
 
 def test_each_export_ends_in_one_line_with_counts(repository, capsys):
     write_stages()
-    for name in FORMATS[:-1]:
+    for name in DOCUMENTS:
         assert run(name, "--out", f"out/{name}") == 0
     assert capsys.readouterr().out.splitlines() == [
         "out/cct: 3 photos, 3 annotations, 0 of them boxes, 3 categories",
@@ -73,7 +75,7 @@ def test_each_export_ends_in_one_line_with_counts(repository, capsys):
         "out/splits: 1 locations: 0 in train, 1 in val, 0 in test",
         "out/label-index: 1 labels of data/queried/labels.json, for want of a classifier in models/classifier",
     ]
-    assert sorted(path.name for path in Path("out").iterdir()) == sorted(FORMATS[:-1])
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted(DOCUMENTS)
 
 
 def test_cct_names_photos_by_dataset_if_there_are_several(repository):
@@ -134,6 +136,9 @@ def test_a_package_needs_the_places_of_its_locations(repository):
         (["queried-images"], "data/queried/queried.parquet"),
         (["classification-ds"], "data/crops/crops.parquet"),
         (["splits"], "data/splits/splits.parquet"),
+        (["crops"], "data/crops/crops.parquet"),
+        (["file-list", "--queried"], "data/queried/queried.parquet"),
+        (["file-list", "--failed"], "data/queried/failures.parquet"),
         (["label-index"], "data/queried/labels.json"),
     ],
 )
@@ -159,7 +164,7 @@ def test_an_unknown_collection_is_refused(repository):
         ("metrics/x.json", "metrics"),
     ],
 )
-@pytest.mark.parametrize("name", ["csv", "label-index", "camtrap-dp"])
+@pytest.mark.parametrize("name", ["csv", "label-index", "camtrap-dp", "crops", "file-list"])
 def test_what_dvc_keeps_is_never_written_over(repository, name, out, folder):
     with pytest.raises(InputError) as error:
         run(name, "--out", out)
@@ -183,6 +188,65 @@ def test_what_stood_there_is_replaced_whole(repository):
     Path("out.csv").write_text("old\n" * 100)
     run("csv", "--dataset", "b", "--out", "out.csv")
     assert Path("out.csv").read_text().splitlines()[1:] == ["b,1.jpg,007,,,,,,false,deer,image,,,,,"]
+
+
+def write_crops():
+    """Write four crops, of which the first and the last are of the test split."""
+    crops = make_tables.colour_crops(Path("data/crops"), ["red", "green", "blue", "red"])
+    crops.loc[3, "dataset"] = "e"
+    tables.write(crops, Path("data/crops/crops.parquet"), CROPS)
+    splits = ["test", "train", "val", "test"]
+    assigned = crops[["image", "box", "dataset", "label"]].assign(location="-", split=splits)
+    tables.write(assigned, Path("data/splits/assigned.parquet"), ASSIGNED)
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ([], [0, 1, 2, 3]),
+        (["--split", "test"], [0, 3]),
+        (["--label", "red", "--dataset", "d"], [0]),
+        (["--split", "val", "--label", "blue"], [2]),
+    ],
+)
+def test_crops_of_a_part_are_unpacked(repository, capsys, options, found):
+    write_crops()
+    assert run("crops", "--out", "out", *options) == 0
+    assert sorted(path.name for path in Path("out").rglob("*.jpg")) == [f"{at:03}.jpg___crop00_-.jpg" for at in found]
+    assert capsys.readouterr().out.startswith(f"out: {len(found)} crops ")
+
+
+def test_no_crop_of_a_part_is_an_error(repository):
+    write_crops()
+    with pytest.raises(InputError, match=r"^data/crops: no crop of such a dataset, label and split$"):
+        run("crops", "--out", "out", "--split", "train", "--label", "red")
+    assert not Path("out").exists()
+
+
+def test_a_list_of_files_comes_with_the_command_that_copies_them(repository, capsys):
+    datasets = Path("data/demo/datasets.csv")
+    datasets.write_text(datasets.read_text().replace("images/a", "s3://bucket/a"))
+    assert run("file-list", "--dataset", "a", "--out", "a.txt") == 0
+    assert Path("a.txt").read_text() == "1.jpg\n2.jpg\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "a.txt: 2 files",
+        "rclone copy :s3,provider=AWS,env_auth=true:bucket/a data/demo/images/a --files-from-raw a.txt --no-traverse",
+    ]
+
+
+def test_a_list_of_files_is_of_one_dataset(repository):
+    with pytest.raises(InputError) as error:
+        run("file-list", "--out", "list.txt")
+    assert str(error.value) == (
+        "photos of a, b: a list is relative to the images of one dataset; choose one with --dataset"
+    )
+    assert not Path("list.txt").exists()
+
+
+def test_a_list_of_what_the_query_chose(repository):
+    write_stages()
+    assert run("file-list", "--queried", "--out", "list.txt") == 0
+    assert Path("list.txt").read_text() == "1.jpg\n"
 
 
 @pytest.mark.parametrize("name", FORMATS)

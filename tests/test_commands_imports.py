@@ -17,7 +17,7 @@ import make
 import pytest
 from PIL import ExifTags, Image
 
-from camtraps import cli, collections, tables
+from camtraps import cli, collections, recorded, tables
 from camtraps.commands import imports
 from camtraps.formats import lila_datasets
 from camtraps.schema import CATALOG
@@ -295,8 +295,72 @@ def test_published_results_of_lila_come_in_as_recorded_detections(run, table):
         "data/mine/detections/mdv5a/alpha-traps.parquet: results for 1 of 12 photos, 1 box",
         "  1 photo is not in the catalog of alpha-traps (first: elsewhere.jpg)",
     ]
-    recorded = collections.read_recorded(Path("data/mine"), "mdv5a").set_index("image")
-    assert recorded.loc["alpha-traps/007/deer.jpg", "boxes"][0]["confidence"] == 0.9
+    results = recorded.read(Path("data/mine"), "mdv5a").set_index("image")
+    assert results.loc["alpha-traps/007/deer.jpg", "boxes"][0]["confidence"] == 0.9
+
+
+@pytest.fixture
+def tiny(run, top):
+    """Import the tiny collection, and write results for two of its photos."""
+    make.write_source(top / "source")
+    run("cct", "source/cct.json", "--images", "source/images")
+    box = {"category": "1", "conf": 0.9, "bbox": [0.25, 0.25, 0.5, 0.5]}
+    for name, files in {"one": ["007/deer.jpg"], "two": ["007/deer.jpg", "007/fox.jpg"]}.items():
+        images = [{"file": file, "detections": [box] * len(files)} for file in files]
+        document = {"info": {"detector": "md_v5a.0.0.pt"}, "detection_categories": {"1": "animal"}, "images": images}
+        make.write_json(Path(f"{name}.json"), document)
+
+
+def test_several_files_of_detections_are_merged_and_replaced_when_asked(run, tiny):
+    path = "data/mine/detections/md_v5a.0.0.pt/mine.parquet"
+    code, out, err = run("detections", "one.json", "two.json")
+    assert (code, err) == (0, "")
+    assert out == [
+        f"{path}: results for 2 of 12 photos, 3 boxes",
+        "  1 result left out, because another one of the same photo comes first",
+    ]
+    assert run("detections", "two.json", "--replace")[1] == [f"{path}: results for 2 of 12 photos, 4 boxes"]
+    assert run("detections", "one.json")[1][1:] == [
+        "  1 photo is recorded already, and not changed; --replace takes the new results"
+    ]
+
+
+@pytest.mark.parametrize("job", ["0f3c-5a", "job_0f3c5a"])
+@pytest.mark.parametrize("options", [[], ["--format", "response"]])
+def test_the_answer_of_a_finished_task_brings_its_results(run, tiny, server, monkeypatch, job, options):  # D8
+    for name in ("BATCH_DETECTION_API_URL", "DETECTION_API_CALLER", "CLASSIFICATION_BLOB_CONTAINER"):
+        monkeypatch.delenv(name, raising=False)
+    path = Path("server") / job / "0f_detections_mine_2021.json"
+    path.parent.mkdir()
+    Path("two.json").rename(path)
+    url = f"{server}/{job}/{path.name}?sig=secret"
+    message = {"num_failed_shards": 1, "output_file_urls": {"detections": url}}
+    task = {"TaskId": "0f3c-5a", "Status": {"request_status": "completed", "message": message}}
+    make.write_json(Path("answer.json"), task)
+    code, out, _ = run("detections", "answer.json", *options, "--version", "v4.1")
+    assert code == 0
+    assert out == [
+        "data/mine/detections/v4.1/mine.parquet: results for 2 of 12 photos, 4 boxes",
+        "warning: answer.json: 1 shard of photos failed, which have no results",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["none.json"], "none.json: not found; check the path"),
+        (["one.json", "--format", "response"], "one.json: expected the answer of a task, an object with 'Status', got"),
+        (["answer.json"], "answer.json: the task has no results: 'no images'; did it match any photo?"),  # D11
+        (["answer.json", "--format", "detections"], "answer.json: key 'info' is missing; "),
+        (["one.json", "--dataset", "other"], "data/mine/catalog/other.parquet: not found; bring the dataset in"),
+    ],
+)
+def test_what_is_no_file_of_detections_is_refused(run, tiny, options, said):
+    make.write_json(Path("answer.json"), {"Status": {"request_status": "completed", "message": "no images"}})
+    code, out, err = run("detections", *options)
+    assert (code, out, err.count("\n")) == (1, [], 1)
+    assert err.startswith(f"camtraps: {said}")
+    assert not list(Path("data/mine/detections").iterdir())
 
 
 def test_what_was_fetched_is_not_fetched_again(run, table, work):
@@ -320,7 +384,7 @@ def test_what_was_fetched_is_not_fetched_again(run, table, work):
         (["--only", "alpha", "--results", "rde"], "--results: LILA has no rde of Alpha Traps; there are: mdv5a, mdv5b"),
         (
             ["--only", "alpha", "--results", "mdv5b"],
-            "SERVER/not_there.zip: cannot be downloaded: HTTP 404 File not found",
+            "SERVER/not_there.zip: cannot be downloaded: no such file",
         ),
         (
             ["--only", "alpha", "--datasets", "datasets.csv"],

@@ -1,21 +1,27 @@
 """Detecting: the detector runs where nothing else has answered, and every photo is accounted for."""
 
 import fsspec
+import make
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from imports import REFUSERS, ROOT, closure
-from make_tables import rows
+from make_tables import detect_params, rows
 from PIL import Image
 
-from camtraps import detecting
-from camtraps.detecting import detect_motion, gather
-from camtraps.detections import DetectParams, Sources, sort_out
-from camtraps.detectors.motion import Box, Found
+from camtraps import calibration, detecting, tables
+from camtraps.detecting import detect, detect_motion, gather, record
+from camtraps.detections import sort_out
+from camtraps.detectors import megadetector, motion
+from camtraps.detectors.answers import Answer, Box
 from camtraps.schema import BOXES, DETECTIONS, QUERIED, RECORDED
+from camtraps.storage import Images
 
-PARAMS = DetectParams(recorded="all", detector="motion", threshold=0.3, max_failed=0.0)
+PARAMS = detect_params()
+LOCAL = detect_params(detector="megadetector")
 BOX = {"category": "animal", "confidence": 0.9, "x": 0.1, "y": 0.2, "w": 0.3, "h": 0.4}
+NOTHING_MOVED = Answer([], "nothing moved")
 
 
 def sources(**answers):
@@ -28,13 +34,38 @@ def sources(**answers):
         | {"failure": None if isinstance(answer, list) else answer}
         for name, answer in told.items()
     ]
-    return queried, sort_out(queried, rows(BOXES, *human), rows(RECORDED, *given).assign(version="v5"), 0.3)
+    return queried, sort_out(queried, rows(BOXES, *human), read(*given))
 
 
-def reasons(gathered):
-    table = gathered.failures
+def read(*given):
+    """Make what `recorded.read` gives."""
+    kind = RECORDED.schema.field("boxes").type
+    boxes = pd.Series(pa.array([row["boxes"] for row in given], kind), dtype=pd.ArrowDtype(kind))
+    return rows(RECORDED, *given).assign(version="v5", boxes=boxes)[["image", "version", "failure", "note", "boxes"]]
+
+
+def found(version="motion", **answers):
+    """Make what `detect` gives."""
+    given = [answer.row(f"d/{name}", "d", name) | {"version": version} for name, answer in answers.items()]
+    return pa.Table.from_pylist(given, schema=RECORDED.schema.append(pa.field("version", pa.string())))
+
+
+def gathered(known, answers, params=PARAMS, curves=None):
+    return gather(*known, answers, params, curves or {})
+
+
+def reasons(result):
+    table = result.failures
     rows_of = zip(table["image"], table["kind"], table["reason"], strict=True)
     return {image.removeprefix("d/"): (kind, reason) for image, kind, reason in rows_of}
+
+
+def answered(table):
+    """Give the answers in a table of `detect` by image."""
+    return {
+        row["image"]: Answer([Box(**box) for box in row["boxes"] or []], row["note"], row["failure"])
+        for row in table.to_pylist()
+    }
 
 
 def place(folder, num=6, animal_at=2):
@@ -56,104 +87,298 @@ def one_process(monkeypatch):
     monkeypatch.setenv("CAMTRAPS_WORKERS", "1")
 
 
+@pytest.fixture
+def looked(monkeypatch):
+    """Note how many photos of each place motion looks at."""
+    numbers, detect_place = [], detecting._detect_place
+
+    def counted(payload, folder):
+        numbers.append(len(payload["wanted"]))
+        return detect_place(payload, folder)
+
+    monkeypatch.setattr(detecting, "_detect_place", counted)
+    return numbers
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """A collection of photos a to f, which are not there."""
+    make.database(tmp_path / "catalog", *(make.row(f"d/{name}") for name in "abcdef"))
+    (tmp_path / "datasets.csv").write_text(
+        "dataset,images,photos,photos_digest,source,source_digest\nd,images,6,,,\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def local(monkeypatch):
+    """A detector on this machine that looks at two photos together; a photo's box says how often it has run."""
+    runs = []
+
+    def look(photos, params, keep):
+        runs.append(photos["file"].tolist())
+        for at in range(0, len(photos), 2):
+            some = photos[at : at + 2]
+            answer = Answer([Box(0, 0, 0.5, 0.5, len(runs) / 100, "person")])
+            keep([answer.row(row.image, row.dataset, row.file) for row in some.itertuples()])
+
+    monkeypatch.setattr(megadetector, "version", lambda params: "md")
+    monkeypatch.setattr(megadetector, "detect", look)
+    return runs
+
+
 def test_the_boxes_of_all_sources_stand_in_one_table():
-    queried, known = sources(a="human", b=[BOX], c=None)
-    result = gather(queried, known, {"d/c": Found([Box(0.5, 0.5, 0.1, 0.1, 0.8)])}, PARAMS)
+    result = gathered(sources(a="human", b=[BOX], c=None), found(c=Answer([Box(0.5, 0.5, 0.1, 0.1, 0.8)])))
     assert dict(zip(result.detections["image"], result.detections["detector"], strict=True)) == {
         "d/a": "human", "d/b": "v5", "d/c": "motion",
     }  # fmt: skip
-    assert result.photos_by_source == {"human": 1, "motion": 1, "v5": 1}
+    assert result.details["photos_by_source"] == {"human": 1, "motion": 1, "v5": 1}
     assert set(result.detections.columns) == set(DETECTIONS.schema.names)
 
 
-def test_a_detector_that_is_sure_of_nothing_is_said_so():
-    queried, known = sources(a=None, b=None)
-    found = {"d/a": Found([Box(0.5, 0.5, 0.1, 0.1, 0.29)]), "d/b": Found([], "nothing moved")}
-    result = gather(queried, known, found, PARAMS)
+def test_all_categories_are_kept_and_counted():
+    boxes = [BOX | {"category": category} for category in ("person", "animal", "vehicle", "group", "animal")]
+    result = gathered(sources(a=boxes), None)
+    assert result.details["boxes_by_category"] == {"animal": 2, "group": 1, "person": 1, "vehicle": 1}
+
+
+def test_repeats_are_flagged_and_counted():
+    queried, known = sources(**{name: [BOX] for name in "abc"}, d=[BOX | {"x": 0.6}])
+    queried = queried.assign(location="007", sequence=queried["image"])
+    result = gather(queried, known, None, detect_params(repeat_sequences=3), {})
+    assert result.details["repeats"] == {"boxes": 3, "groups": 1}
+    assert result.detections["repeat"].fillna(-1).tolist() == [0, 0, 0, -1]
+
+
+def test_boxes_of_a_calibrated_detector_have_their_chance_to_be_right():
+    curves = {"v5": calibration.Curve(np.array([0.0, 1.0]), np.array([0.0, 0.5]))}
+    result = gathered(sources(a="human", b=[BOX]), None, curves=curves)
+    chances = result.detections.set_index("image")["calibrated"]
+    assert chances["d/b"] == pytest.approx(0.45)
+    assert np.isnan(chances["d/a"])
+
+
+def test_a_photo_without_a_box_has_its_reason():
+    answers = found(a=Answer([Box(0.5, 0.5, 0.1, 0.1, 0.29)]), b=NOTHING_MOVED, c=Answer([]))
+    result = gathered(sources(a=None, b=None, c=None, d=[BOX | {"confidence": 0.1}], e=[]), answers)
     assert reasons(result) == {
         "a": ("skipped", "without detection: all below detect.threshold"),
         "b": ("skipped", "without detection: nothing moved"),
+        "c": ("skipped", "without detection"),
+        "d": ("skipped", "without detection: all below detect.threshold"),
+        "e": ("skipped", "without detection"),
     }
 
 
-def test_a_box_keeps_its_place_in_the_detectors_answer():
-    queried, known = sources(a=None)
-    found = {"d/a": Found([Box(0, 0, 1, 1, c) for c in (0.9, 0.1, 0.3)])}
-    assert gather(queried, known, found, PARAMS).detections["box"].tolist() == [0, 2]
+def test_a_photo_that_a_person_found_empty_is_skipped_whatever_a_detector_says():
+    queried, known = sources(a="human")
+    result = gather(queried, sort_out(queried, rows(BOXES), read()), None, PARAMS, {})
+    assert reasons(result) == {"a": ("skipped", "without detection")}
+    assert len(known.human) == 1
 
 
-def test_a_photo_that_the_detector_cannot_read_is_failed():
-    queried, known = sources(a=None)
-    result = gather(queried, known, {"d/a": Found([], "photo not found", failed=True)}, PARAMS)
+def test_a_photo_that_the_detector_cannot_read_is_failed():  # D5
+    result = gathered(sources(a="image access failure"), found(a=Answer([], failure="photo not found")))
     assert reasons(result) == {"a": ("failed", "photo not found")}
 
 
-def test_without_a_detector_recorded_failures_are_failed_and_the_rest_is_skipped():
-    queried, known = sources(a="image access failure", b=None)
-    assert reasons(gather(queried, known, {}, PARAMS)) == {
+def test_a_recorded_failure_that_the_detector_answers_is_none():  # D5
+    result = gathered(sources(a="image access failure"), found(a=Answer([Box(0, 0, 1, 1, 0.9)])))
+    assert (reasons(result), result.detections["image"].tolist()) == ({}, ["d/a"])
+
+
+def test_without_a_detector_recorded_failures_are_failed_and_the_rest_is_skipped():  # D5
+    assert reasons(gathered(sources(a="image access failure", b=None), None)) == {
         "a": ("failed", "no detector was run; recorded: image access failure"),
         "b": ("skipped", "no detector was run; recorded: nothing"),
     }
 
 
 def test_counts_add_up_over_photos():
-    queried, known = sources(a="human", b=[BOX, BOX], c=[], d="broken", e=None)
-    counts = gather(queried, known, {"d/e": Found([])}, PARAMS).counts
+    counts = gathered(sources(a="human", b=[BOX, BOX], c=[], d="broken", e=None), None).counts
     assert (counts.unit, counts.rows_in, counts.rows_out, counts.skipped, counts.failed) == ("photos", 5, 2, 2, 1)
 
 
-def test_nothing_queried_gives_empty_tables():
-    queried, known = sources()
-    result = gather(queried, known, {}, PARAMS)
-    assert (len(result.detections), len(result.failures)) == (0, 0)
-    assert isinstance(known, Sources)
+@pytest.mark.parametrize("answers", [{}, {"a": "human"}, {"a": [BOX]}, {"a": []}, {"a": None}])
+def test_the_table_can_be_written_whatever_sources_there_are(tmp_path, answers):
+    known = sources(**answers)
+    result = gathered(known, None)
+    tables.write(result.detections, tmp_path / "detections.parquet", DETECTIONS)
+    assert len(result.detections) + len(result.failures) == len(known[0])
 
 
 def test_motion_answers_for_each_wanted_photo(tmp_path, one_process):
-    found = detect_motion(place(tmp_path), {"d/2.png", "d/3.png"}, {"d": str(tmp_path)})
-    assert sorted(found) == ["d/2.png", "d/3.png"]
-    (box,) = found["d/2.png"].boxes
+    answers = answered(detect_motion(place(tmp_path), {"d/2.png", "d/3.png"}, Images({"d": str(tmp_path)})))
+    (box,) = answers["d/2.png"].boxes
     assert box.x == pytest.approx(100 / 320, abs=0.03)
     assert box.w == pytest.approx(60 / 320, abs=0.05)
-    assert found["d/3.png"] == Found([], "nothing moved")
+    assert answers == {"d/2.png": Answer([box]), "d/3.png": NOTHING_MOVED}
 
 
 def test_a_photo_that_is_gone_fails_and_the_rest_of_its_place_is_done(tmp_path, one_process):
     photos = place(tmp_path, num=7)
     (tmp_path / "6.png").unlink()
-    found = detect_motion(photos, {"d/2.png", "d/6.png"}, {"d": str(tmp_path)})
-    assert found["d/6.png"] == Found([], "photo not found", failed=True)
-    assert len(found["d/2.png"].boxes) == 1
+    answers = answered(detect_motion(photos, {"d/2.png", "d/6.png"}, Images({"d": str(tmp_path)})))
+    assert answers["d/6.png"] == Answer([], failure="photo not found")
+    assert len(answers["d/2.png"].boxes) == 1
 
 
-def test_places_are_not_looked_at_again_until_a_photo_changes(tmp_path, one_process, monkeypatch):
-    photos, looked = place(tmp_path), []
-    detect_place = detecting._detect_place
-
-    def counted(payload, folder):
-        looked.append(len(payload["photos"]))
-        return detect_place(payload, folder)
-
-    monkeypatch.setattr(detecting, "_detect_place", counted)
-    first = detect_motion(photos, {"d/2.png"}, {"d": str(tmp_path)})
-    assert detect_motion(photos, {"d/2.png"}, {"d": str(tmp_path)}) == first
-    assert looked == [6]
+def test_a_place_is_not_looked_at_again_until_a_photo_of_it_changes(tmp_path, one_process, looked):
+    photos, images = place(tmp_path), Images({"d": str(tmp_path)})
+    first = detect_motion(photos, {"d/2.png"}, images)
+    assert detect_motion(photos, {"d/2.png"}, images) == first
+    assert looked == [1]
     Image.new("L", (320, 240), 10).save(tmp_path / "2.png")
-    assert detect_motion(photos, {"d/2.png"}, {"d": str(tmp_path)}) != first
-    assert looked == [6, 6]
+    assert detect_motion(photos, {"d/2.png"}, images) != first
+    assert looked == [1, 1]
+
+
+def test_other_wanted_photos_of_a_place_are_the_only_ones_to_be_looked_at(tmp_path, one_process, looked):
+    photos, images = place(tmp_path), Images({"d": str(tmp_path)})
+    detect_motion(photos, {"d/1.png", "d/2.png"}, images)
+    more = detect_motion(photos, {"d/2.png", "d/3.png", "d/4.png"}, images)
+    assert looked == [2, 2]
+    detect_motion(photos, {"d/1.png", "d/4.png"}, images)
+    assert looked == [2, 2]
+    fresh = motion.detect(
+        [
+            motion.Photo(image, f"{tmp_path}/{file}", None, time.timestamp())
+            for image, file, time in zip(photos["image"], photos["file"], photos["datetime"], strict=True)
+        ],
+        {"d/2.png", "d/3.png", "d/4.png"},
+    )
+    assert answered(more) == fresh
+
+
+def test_motion_is_killed_at_a_place_and_goes_on_with_it(tmp_path, one_process, monkeypatch, looked):
+    images, parts = Images({"d": str(tmp_path)}), []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        part = place(tmp_path / name).assign(place=name)
+        parts.append(part.assign(file=f"{name}/" + part["file"], image=f"d/{name}/" + part["file"]))
+    photos, counted = pd.concat(parts), detecting._detect_place
+
+    def killed(payload, folder):
+        if "d/b/2.png" in payload["wanted"]:
+            raise KeyboardInterrupt
+        return counted(payload, folder)
+
+    wanted = {"d/a/2.png", "d/b/2.png"}
+    monkeypatch.setattr(detecting, "_detect_place", killed)
+    with pytest.raises(KeyboardInterrupt):
+        detect_motion(photos, wanted, images)
+    monkeypatch.setattr(detecting, "_detect_place", counted)
+    answers = answered(detect_motion(photos, wanted, images))
+    assert looked == [1, 1]
+    assert [len(answers[image].boxes) for image in sorted(wanted)] == [1, 1]
 
 
 def test_a_remote_photo_that_failed_is_tried_again(tmp_path, one_process):
-    photos, roots = place(tmp_path), {"d": f"memory://{tmp_path.name}"}
+    photos, images = place(tmp_path), Images({"d": f"memory://{tmp_path.name}"})
     for name in photos["file"].drop(2):
-        with fsspec.open(f"{roots['d']}/{name}", "wb") as file:
+        with fsspec.open(f"{images.roots['d']}/{name}", "wb") as file:
             file.write((tmp_path / name).read_bytes())
-    assert detect_motion(photos, {"d/2.png"}, roots) == {"d/2.png": Found([], "photo not found", failed=True)}
-    with fsspec.open(f"{roots['d']}/2.png", "wb") as file:
+    first = answered(detect_motion(photos, {"d/2.png"}, images))
+    assert first == {"d/2.png": Answer([], failure="photo not found")}
+    with fsspec.open(f"{images.roots['d']}/2.png", "wb") as file:
         file.write((tmp_path / "2.png").read_bytes())
-    assert len(detect_motion(photos, {"d/2.png"}, roots)["d/2.png"].boxes) == 1
+    assert len(answered(detect_motion(photos, {"d/2.png"}, images))["d/2.png"].boxes) == 1
 
 
-def test_answers_are_made_again_when_any_code_behind_them_changes():
-    behind = closure(ROOT / "camtraps/detectors/motion.py") - REFUSERS - {"camtraps/files.py"}
-    assert behind <= {name.replace(".", "/") + ".py" for name in detecting.CODE}
+def test_answers_are_made_again_when_code_that_makes_them_changes():
+    behind = closure(ROOT / "camtraps/detectors/motion.py") - REFUSERS | {"camtraps/detectors/motion.py"}
+    made_by = {path for path in behind if path.startswith("camtraps/detectors/") and "__init__" not in path}
+    assert made_by == {name.replace(".", "/") + ".py" for name in detecting.CODE}
+
+
+def test_a_local_detector_is_driven_by_the_pipeline(collection, local):  # D10
+    answers = detect({"d/a", "d/c"}, collection, LOCAL)
+    assert local == [["a", "c"]]
+    box = Box(0, 0, 0.5, 0.5, 0.01, "person")
+    assert answered(answers) == {"d/a": Answer([box]), "d/c": Answer([box])}
+    result = gather(*sources(a=None, c=None), answers, detect_params(detector="megadetector", threshold=0.0), {})
+    assert result.details["photos_by_source"] == {"md": 2}
+
+
+def test_a_detector_is_asked_only_for_what_it_has_not_answered(collection, local):
+    first = detect({"d/a", "d/b"}, collection, LOCAL)
+    more = detect({"d/a", "d/b", "d/c"}, collection, LOCAL)
+    assert detect({"d/a", "d/b"}, collection, LOCAL) == first
+    assert local == [["a", "b"], ["c"]]
+    assert more["image"].to_pylist() == ["d/a", "d/b", "d/c"]
+
+
+def test_a_photo_that_changes_is_asked_for_again(collection, local):
+    detect({"d/a", "d/b"}, collection, LOCAL)
+    (collection / "images").mkdir()
+    (collection / "images" / "a").write_bytes(b"new")
+    detect({"d/a", "d/b"}, collection, LOCAL)
+    assert local == [["a", "b"], ["a"]]
+
+
+def test_a_detector_that_is_killed_is_asked_only_for_the_rest(collection, local, monkeypatch):
+    look = megadetector.detect
+
+    def killed(photos, params, keep):
+        kept = []
+
+        def keep_two(answers):
+            keep(answers)
+            kept.append(answers)
+            if len(kept) == 2:
+                raise KeyboardInterrupt
+
+        look(photos, params, keep_two)
+
+    wanted = {f"d/{name}" for name in "abcdef"}
+    monkeypatch.setattr(megadetector, "detect", killed)
+    with pytest.raises(KeyboardInterrupt):
+        detect(wanted, collection, LOCAL)
+    monkeypatch.setattr(megadetector, "detect", look)
+    answers = answered(detect(wanted, collection, LOCAL))
+    assert local == [["a", "b", "c", "d", "e", "f"], ["e", "f"]]
+    assert [answers[f"d/{name}"].boxes[0].confidence for name in "adef"] == [0.01, 0.01, 0.02, 0.02]
+
+
+def test_a_new_version_of_a_detector_is_asked_for_everything(collection, local, monkeypatch):
+    detect({"d/a"}, collection, LOCAL)
+    monkeypatch.setattr(megadetector, "version", lambda params: "md2")
+    assert detect({"d/a"}, collection, LOCAL)["version"].to_pylist() == ["md2"]
+    assert local == [["a"], ["a"]]
+
+
+def test_a_failure_to_read_a_photo_from_elsewhere_is_no_answer_for_the_next_run(collection, monkeypatch):
+    (collection / "datasets.csv").write_text(
+        "dataset,images,photos,photos_digest,source,source_digest\nd,memory://x,6,,,\n", encoding="utf-8"
+    )
+    asked = []
+
+    def look(photos, params, keep):
+        asked.append(photos["file"].tolist())
+        keep([Answer([], failure="timed out").row("d/a", "d", "a")])
+        keep([Answer([]).row(row.image, "d", row.file) for row in photos[1:].itertuples()])
+
+    monkeypatch.setattr(megadetector, "version", lambda params: "md")
+    monkeypatch.setattr(megadetector, "detect", look)
+    first = detect({"d/a", "d/b"}, collection, LOCAL)
+    assert answered(first) == {"d/a": Answer([], failure="timed out"), "d/b": Answer([])}
+    assert detect({"d/a", "d/b"}, collection, LOCAL) == first
+    assert asked == [["a", "b"], ["a"]]
+
+
+def recorded(folder, version="motion"):
+    return answered(tables.read_arrow(folder / "detections" / version / "d.parquet", RECORDED))
+
+
+def test_answers_are_recorded_beside_what_is_there(tmp_path):
+    box = Box(0, 0, 1, 1, 0.9)
+    record(tmp_path, found(b=Answer([box]), c=Answer([], failure="timed out")))
+    (path,) = record(tmp_path, found(c=Answer([box]), a=NOTHING_MOVED))
+    assert path == tmp_path / "detections" / "motion" / "d.parquet"
+    assert recorded(tmp_path) == {"d/a": NOTHING_MOVED, "d/b": Answer([box]), "d/c": Answer([box])}
+
+
+def test_a_failure_does_not_take_the_place_of_a_recorded_answer(tmp_path):
+    record(tmp_path, found(a=Answer([]), b=Answer([], failure="old")))
+    record(tmp_path, found(a=Answer([], failure="new"), b=Answer([], failure="new")))
+    assert recorded(tmp_path) == {"d/a": Answer([]), "d/b": Answer([], failure="new")}

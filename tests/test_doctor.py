@@ -21,7 +21,7 @@ def activated(monkeypatch, tmp_path):
 
 def test_everything_is_examined_in_order(activated, work):
     findings = {finding.name: finding for finding in doctor.examine()}
-    assert list(findings) == ["python", "pillow", "decoder", "torch", "vision", "cuda", "dvc", "work"]
+    assert list(findings) == ["python", "pillow", "decoder", "regions", "torch", "vision", "cuda", "dvc", "work"]
     assert all(finding.good for finding in findings.values())
     assert findings["python"].text == f"{sys.version.split()[0]} at {sys.executable}"
     assert findings["work"].text.startswith(f"{work}, ")
@@ -55,6 +55,13 @@ def test_a_pillow_simd_that_is_hidden_by_pillow_is_bad(monkeypatch):
     monkeypatch.setattr(doctor, "_version", {"pillow-simd": "12.1.1.post0"}.get)
     expected = Finding("pillow", "12.1.1 hides the installed pillow-simd 12.1.1.post0; run `make simd`", good=False)
     assert doctor._pillow() == expected
+
+
+def test_without_the_region_decoder_pillow_decodes_and_nothing_is_bad(monkeypatch):
+    assert doctor._regions().text.startswith("nvimgcodec ")
+    monkeypatch.setattr("camtraps.regions.decoder", lambda: None)
+    assert doctor._regions().text.startswith("Pillow decodes whole photos")
+    assert doctor._regions().good
 
 
 def test_a_work_folder_that_cannot_be_made_is_bad(monkeypatch, tmp_path):

@@ -1,11 +1,12 @@
 """Downloads from a server on this machine: whole, once, with the reason where one fails."""
 
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import servers
 
 from camtraps import downloads
+from camtraps.access import CREDENTIALS
 from camtraps.errors import InputError
 
 
@@ -39,16 +40,17 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    servers.alone(monkeypatch, tmp_path)
+
+
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(Handler, "fetched", 0)
     monkeypatch.setattr(Handler, "version", "1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
-        thread = threading.Thread(target=made.serve_forever)
-        thread.start()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made, servers.serving(made):
         yield f"http://127.0.0.1:{made.server_port}"
-        made.shutdown()
-        thread.join()
 
 
 def test_a_file_is_kept_under_its_name(server, work):
@@ -68,16 +70,23 @@ def test_a_file_is_fetched_once_until_it_changes(server, monkeypatch):
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("gone?key=secret", "HTTP 404 Not Found"), ("refused", "HTTP 403 Forbidden")],
+    [
+        ("gone?key=secret", "no such file"),
+        ("refused?key=secret", "HOST refuses the credentials that it was given: HTTP 403 Forbidden"),
+        ("refused", f"HOST is not open to all: HTTP 403 Forbidden; {CREDENTIALS['web']}"),
+    ],
 )
-def test_a_refusal_is_told_by_its_number_without_the_key(server, path, said):
+def test_a_refusal_is_told_without_the_key(server, path, said):
     with pytest.raises(InputError) as caught:
         downloads.fetch(f"{server}/{path}")
-    assert str(caught.value) == f"{server}/{path.partition('?')[0]}: cannot be downloaded: {said}"
+    told = f"{server}/{path.partition('?')[0]}: cannot be downloaded: {said.replace('HOST', server)}"
+    assert str(caught.value) == told
 
 
 def test_nothing_is_kept_of_a_download_that_breaks_off(server, work):
-    with pytest.raises(InputError, match=rf"^{server}/cut.zip: cannot be downloaded: "):
+    with pytest.raises(
+        InputError, match=rf"^{server}/cut.zip: cannot be downloaded: the connection to {server} broke off"
+    ):
         downloads.fetch(f"{server}/cut.zip")
     assert not [path for path in (work / "downloads").rglob("*") if path.is_file()]
 
@@ -90,5 +99,6 @@ def test_what_is_no_web_address_is_refused(url):
 
 
 def test_a_server_that_is_not_there_is_said(work):
-    with pytest.raises(InputError, match=r"^http://127.0.0.1:9/a.zip: cannot be downloaded: Cannot connect to host"):
+    told = r"^http://127.0.0.1:9/a.zip: cannot be downloaded: no connection to http://127.0.0.1:9$"
+    with pytest.raises(InputError, match=told):
         downloads.fetch("http://127.0.0.1:9/a.zip")

@@ -1,8 +1,6 @@
-"""Import of photos and detections into a collection: checked before anything is written, readable afterwards."""
+"""Import of photos into a collection: checked before anything is written, readable afterwards."""
 
-import json
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from camtraps.errors import FailuresError, InputError, MissingError
 from camtraps.formats.rows import Annotation, Given, Location, Photo
 from camtraps.importing import Source
 from camtraps.intake import Rules
-from camtraps.schema import CATALOG, RECORDED
+from camtraps.schema import CATALOG
 
 DATASETS_HEADER = "dataset,images,photos,photos_digest,source,source_digest\n"
 
@@ -53,27 +51,6 @@ def photo(dataset: str | None, file: str, label: str = "deer") -> list[Given]:
 
 def datasets(collection: Path) -> list[str]:
     return sorted(path.stem for path in (collection / "catalog").glob("*.parquet"))
-
-
-def results(*images: dict[str, Any], detector: str = "md_v5a.0.0.pt") -> dict[str, Any]:
-    info = {"format_version": "1.6", "detector": detector}
-    return {"info": info, "detection_categories": {"1": "animal"}, "images": list(images)}
-
-
-def found(file: str, conf: float = 0.9) -> dict[str, Any]:
-    return {"file": file, "detections": [{"category": "1", "conf": conf, "bbox": [0.25, 0.25, 0.5, 0.5]}]}
-
-
-def detect(collection: Path, document: Any, dataset: str = "tiny", version: str | None = None) -> importing.Imported:
-    path = make.write_json(collection.parent / "md.json", document)
-    return importing.import_detections(collection, dataset, path, version)
-
-
-def detect_refused(kind: type[Exception], collection: Path, document: Any, **more: Any) -> str:
-    with pytest.raises(kind) as caught:
-        detect(collection, document, **more)
-    assert not list((collection / "detections").iterdir())
-    return str(caught.value).replace(f"{collection}/", "").replace(f"{collection.parent}/", "")
 
 
 def test_an_imported_photo_is_a_row_of_the_catalog(source):
@@ -307,109 +284,6 @@ def test_a_broken_label_specification_never_replaces_a_good_one(tmp_path):
     with pytest.raises(InputError):
         collection_files.place_label_spec(collection, tmp_path / "broken.json")
     assert (collection / "label_spec.json").read_bytes() == before
-
-
-def test_imported_detections_can_be_read_by_version(tmp_path):
-    collection = make.write_collection(tmp_path)
-    detect(collection, results(found("007/deer.jpg"), {"file": "NA/fox.jpg", "failure": "x"}))
-    rows = collections.read_recorded(collection, "md_v5a.0.0.pt").set_index("image")
-    box = {"category": "animal", "confidence": 0.9, **make.BOX}
-    assert rows.loc["tiny/007/deer.jpg", "boxes"].tolist() == [box]
-    assert rows.loc["tiny/NA/fox.jpg", "failure"] == "x"
-
-
-def test_detections_are_kept_under_a_name_that_is_a_folder_name(tmp_path):
-    collection = make.write_collection(tmp_path)
-    detect(collection, results(found("007/deer.jpg"), detector="../MD v5/a.pt"))
-    detect(collection, results(found("007/deer.jpg")), version="mine")
-    assert sorted(path.name for path in (collection / "detections").iterdir()) == ["_MD_v5_a.pt", "mine"]
-
-
-def test_of_all_versions_the_first_success_counts(tmp_path):
-    collection = make.write_collection(tmp_path)
-    detect(collection, results({"file": "007/deer.jpg", "failure": "x"}, found("NA/fox.jpg", 0.1)), version="a")
-    detect(collection, results(found("007/deer.jpg", 0.5), found("NA/fox.jpg", 0.5)), version="b")
-    rows = collections.read_recorded(collection, "all")
-    assert dict(zip(rows["image"], rows["version"], strict=True)) == {"tiny/007/deer.jpg": "b", "tiny/NA/fox.jpg": "a"}
-    assert len(collections.read_recorded(collection, "none")) == 0
-
-
-def test_a_recorded_version_that_is_not_there_is_named_with_those_that_are(tmp_path):
-    collection = make.write_collection(tmp_path)
-    detect(collection, results(found("007/deer.jpg")), version="a")
-    with pytest.raises(MissingError) as caught:
-        collections.read_recorded(collection, "b")
-    assert str(caught.value) == f"{collection}/detections/b: no such recorded detector; there are: a"
-
-
-def test_a_written_result_keeps_failures_and_empties_apart(tmp_path):
-    collection = make.write_collection(tmp_path)
-    photos = [{"file": "007/deer.jpg", "detections": []}, {"file": "NA/fox.jpg", "failure": "x", "detections": None}]
-    imported = detect(collection, results(*photos), version="a")
-    rows = tables.read_arrow(imported.paths[0], RECORDED).select(["failure", "boxes"]).to_pylist()
-    assert rows == [{"failure": None, "boxes": []}, {"failure": "x", "boxes": None}]
-
-
-def test_results_are_counted_by_what_the_catalog_has(tmp_path):
-    collection = make.write_collection(tmp_path)
-    other = {"file": "x.jpg", "failure": "x"}
-    wrong = found("NA/deer.jpg") | {
-        "detections": [{"category": "1", "conf": conf, "bbox": [0, 0, 1, 1]} for conf in (2, 3)]
-    }
-    assert detect(collection, results(found("007/deer.jpg"), wrong, other), version="a").lines == (
-        f"{collection}/detections/a/tiny.parquet: results for 2 of 12 photos, 1 box, 1 failed",
-        "  2 ignored: conf is not a number from 0 to 1 (first: NA/deer.jpg detections[0]: 2)",
-        f"  each is listed in {collection}/problems/tiny.a.csv",
-        "  1 photo is not in the catalog of tiny (first: x.jpg)",
-    )
-
-
-@pytest.mark.parametrize("file", ["./007/deer.jpg", ".//007//./deer.jpg", "007\\deer.jpg", ".\\007\\deer.jpg"])
-def test_results_may_write_a_path_in_other_ways(tmp_path, file):
-    collection = make.write_collection(tmp_path)
-    (path,) = detect(collection, results(found(file))).paths
-    assert tables.read_arrow(path, RECORDED)["file"].to_pylist() == ["007/deer.jpg"]
-
-
-def test_half_characters_in_results_are_escaped(tmp_path):
-    collection = make.write_collection(tmp_path)
-    document = results(found("007/deer.jpg"), {"file": "NA/fox.jpg", "failure": "x\ud800"})
-    (path,) = detect(collection, document | {"detection_categories": {"1": "animal\ud800"}}).paths
-    first, other = tables.read_arrow(path, RECORDED).to_pylist()
-    assert (first["boxes"][0]["category"], other["failure"]) == ("animal\\ud800", "x\\ud800")
-
-
-def test_results_may_be_zipped(tmp_path):
-    collection = make.write_collection(tmp_path)
-    with zipfile.ZipFile(tmp_path / "md.zip", "w") as archive:
-        archive.writestr("md.json", json.dumps(results(found("007/deer.jpg"))))
-    imported = importing.import_detections(collection, "tiny", tmp_path / "md.zip")
-    assert imported.lines == (f"{collection}/detections/md_v5a.0.0.pt/tiny.parquet: results for 1 of 12 photos, 1 box",)
-
-
-@pytest.mark.parametrize("file", ["deer.jpg", "/data/images/007/deer.jpg", "C:\\images\\deer.jpg"])
-def test_results_for_other_files_than_those_of_the_catalog_are_refused(tmp_path, file):
-    collection = make.write_collection(tmp_path)
-    assert detect_refused(InputError, collection, results(found(file))) == (
-        f"md.json: none of its files is in the catalog of tiny: it has {file!r}, the catalog '007/deer.jpg'; "
-        "run the detector with paths relative to the image folder"
-    )
-
-
-def test_results_for_a_dataset_that_is_not_there_are_refused(tmp_path):
-    collection = make.write_collection(tmp_path)
-    said = detect_refused(MissingError, collection, results(found("a.jpg")), dataset="other")
-    assert said == (
-        "catalog/other.parquet: not found; bring the dataset in with `camtraps import` first, or name one that is "
-        "there with --dataset: tiny"
-    )
-
-
-@pytest.mark.parametrize("version", ["all", "none"])
-def test_results_cannot_be_kept_under_a_word_of_params_yaml(tmp_path, version):
-    collection = make.write_collection(tmp_path)
-    said = detect_refused(InputError, collection, results(found("007/deer.jpg")), version=version)
-    assert said == f"version {version!r}: has a meaning of its own in params.yaml (detect.recorded); choose another"
 
 
 @pytest.mark.parametrize(

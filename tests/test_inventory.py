@@ -9,6 +9,7 @@ from camtraps import inventory, tables
 from camtraps.errors import InputError, MissingError
 from camtraps.parts import Part
 from camtraps.schema import RECORDED
+from camtraps.storage import Images
 from camtraps.taxonomy import fold
 
 EVERYTHING = Part()
@@ -200,12 +201,13 @@ def test_a_sample_of_nothing_is_refused(photos):
 
 def test_photos_have_a_path_or_uri():
     photos = pd.DataFrame({"dataset": ["a", "b"], "file": ["x y.jpg", "1/z.jpg"]})
-    assert inventory.uris(photos, {"a": "data/m/images", "b": "s3://b/"}) == ["data/m/images/x y.jpg", "s3://b/1/z.jpg"]
+    images = Images({"a": "data/m/images", "b": "s3://b/"})
+    assert inventory.uris(photos, images) == ["data/m/images/x y.jpg", "s3://b/1/z.jpg"]
 
 
 def test_a_dataset_without_image_folder_is_named():
     with pytest.raises(MissingError) as error:
-        inventory.uris(pd.DataFrame({"dataset": ["a"], "file": ["x.jpg"]}), {})
+        inventory.uris(pd.DataFrame({"dataset": ["a"], "file": ["x.jpg"]}), Images({}))
     assert str(error.value) == "datasets.csv has no image folder of a; import the dataset again"
 
 
@@ -213,4 +215,5 @@ def test_recorded_detections_are_counted_by_version(tmp_path):
     assert inventory.recorded(tmp_path) == []
     recorded = filled(RECORDED, {"dataset": "a", "file": "x.jpg"}, {"dataset": "a", "file": "y.jpg"})
     tables.write(recorded, tmp_path / "detections/v5/a.parquet", RECORDED)
+    (tmp_path / "detections/v5/calibration.npz").touch()
     assert inventory.recorded(tmp_path) == ["v5: photos of a 2"]

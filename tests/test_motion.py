@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from camtraps.detectors.motion import Box, Found, Photo, detect
+from camtraps.detectors.answers import Answer, Box
+from camtraps.detectors.motion import Photo, detect
 
 Picture = NDArray[np.floating[Any]]
 HEIGHT, WIDTH = 240, 320
@@ -31,7 +32,7 @@ def box_of(left: int, top: int, width: int = 60, height: int = 40) -> Box:
     return Box(left / WIDTH, top / HEIGHT, width / WIDTH, height / HEIGHT, 1.0)
 
 
-def look(folder: Path, pictures: list[Picture], burst: int = 3) -> list[Found]:
+def look(folder: Path, pictures: list[Picture], burst: int = 3) -> list[Answer]:
     """Save the pictures with sensor noise, as bursts a minute apart, and detect in all of them."""
     generator = np.random.default_rng(1)
     photos = []
@@ -60,7 +61,7 @@ def test_a_walking_animal_is_found_in_each_photo(tmp_path: Path) -> None:
     for answer, corner in zip(found[:3], corners, strict=True):
         assert overlap(answer.boxes[0], box_of(*corner)) > 0.5
         assert answer.boxes[0].confidence > 0.5
-    assert found[3:] == [Found([], "nothing moved")] * 3
+    assert found[3:] == [Answer([], "nothing moved")] * 3
 
 
 def test_an_animal_that_rests_through_its_burst_is_found_by_other_bursts(tmp_path: Path) -> None:
@@ -73,9 +74,38 @@ def test_the_hole_that_a_resting_animal_leaves_in_the_background_is_no_box(tmp_p
     assert found[7].boxes == []
 
 
+def by_day(picture: Picture) -> Picture:
+    """Give an infrared picture the colours of the day, and its shades: leaves are dark in visible light."""
+    return np.stack([0.5 * picture, 1.1 * (250 - picture), 0.3 * picture], axis=2)
+
+
+def test_day_and_night_have_a_background_each(tmp_path: Path) -> None:
+    night, day = with_animal(place(), 100, 100), by_day(with_animal(place(), 200, 60))
+    found = look(tmp_path, [*[place()] * 4, night, *[by_day(place())] * 4, day], burst=1)
+    assert [len(answer.boxes) for answer in found] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    assert overlap(found[4].boxes[0], box_of(100, 100)) > 0.5
+    assert overlap(found[9].boxes[0], box_of(200, 60)) > 0.5
+
+
+def test_a_single_photo_of_the_night_has_no_background(tmp_path: Path) -> None:
+    tinted = np.stack([place() + 20, place(), place() - 40], axis=2)  # the same in shades of grey
+    found = look(tmp_path, [*[tinted] * 6, with_animal(place(), 100, 100)], burst=1)
+    assert found[6] == Answer([], "too few photos of this place in this light (0, need 4)")
+
+
+def test_what_stands_out_more_is_more_credible(tmp_path: Path) -> None:
+    chances = []
+    for cover in (0.0, 0.4, 1.0):
+        (tmp_path / str(cover)).mkdir()
+        veiled = cover * with_animal(place(), 100, 100) + (1 - cover) * place()
+        boxes = look(tmp_path / str(cover), [veiled, *[place()] * 5], burst=1)[0].boxes
+        chances.append(boxes[0].confidence if boxes else 0.0)
+    assert 0 == chances[0] < chances[1] < chances[2] <= 1, chances
+
+
 def test_a_change_of_light_or_contrast_is_no_box(tmp_path: Path) -> None:
     pictures = [place()] * 6 + [place() * 1.3, place() - 40, place() * 0.7 + 20]
-    assert all(answer == Found([], "nothing moved") for answer in look(tmp_path, pictures))
+    assert all(answer == Answer([], "nothing moved") for answer in look(tmp_path, pictures))
 
 
 def test_a_changing_strip_is_no_box(tmp_path: Path) -> None:
@@ -96,7 +126,7 @@ def test_photos_of_another_place_under_the_same_name_do_not_matter(tmp_path: Pat
 
 def test_too_few_photos_give_the_reason(tmp_path: Path) -> None:
     reason = "too few photos of this place in this light (2, need 4)"
-    assert look(tmp_path, [place()] * 3) == [Found([], reason)] * 3
+    assert look(tmp_path, [place()] * 3) == [Answer([], reason)] * 3
 
 
 @pytest.mark.parametrize(
@@ -112,7 +142,7 @@ def test_an_unreadable_photo_fails_and_leaves_the_others_alone(
     if content is not None:
         Path(photos[2].uri).write_bytes(content)
     answers = detect(photos, {"2.png", "3.png"})
-    assert answers == {"2.png": Found([], reason, failed=True), "3.png": Found([], "nothing moved")}
+    assert answers == {"2.png": Answer([], failure=reason), "3.png": Answer([], "nothing moved")}
 
 
 def test_an_answer_does_not_depend_on_what_else_is_asked(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from camtraps.errors import InputError
 from camtraps.labels import Hit, LabelRule, Selection
 from camtraps.query import Chosen, QueryParams, choose
 from camtraps.schema import BOXES, QUERIED
+from camtraps.storage import Images
 from camtraps.taxonomy import fold
 
 FOLDERS = itertools.count()
@@ -76,11 +76,11 @@ def pick(
     rows: list[dict[str, Any]],
     selection: Selection,
     decisions: Any = (),
-    roots: Mapping[str, str] | None = None,
+    images: Images | None = None,
     **params: Any,
 ) -> Chosen:
     database = make.database(folder / str(next(FOLDERS)), *rows)
-    return choose(database, selection, correct(*decisions), dataclasses.replace(PARAMS, **params), roots)
+    return choose(database, selection, correct(*decisions), dataclasses.replace(PARAMS, **params), images)
 
 
 def photos(chosen: Chosen) -> list[dict[str, Any]]:
@@ -531,7 +531,7 @@ def test_absent_photos_have_failed_and_others_fill_the_cap(tmp_path):
     rows = [make.row(f"d/{number}.jpg", "deer") for number in range(8)]
     for number in range(2, 8):
         (tmp_path / f"{number}.jpg").write_bytes(b"1")
-    chosen = pick(tmp_path, rows, select("deer", max_count=6), roots={"d": str(tmp_path)}, check_photos=True)
+    chosen = pick(tmp_path, rows, select("deer", max_count=6), images=Images({"d": str(tmp_path)}), check_photos=True)
     assert sorted(classes(chosen)) == [f"d/{number}.jpg" for number in range(2, 8)]
     assert left_out(chosen) == {f"d/{number}.jpg": ("failed", "photo not found") for number in range(2)}
     counts = chosen.counts()
@@ -541,7 +541,7 @@ def test_absent_photos_have_failed_and_others_fill_the_cap(tmp_path):
 def test_a_photo_that_cannot_be_looked_for_stays_and_is_warned_of(tmp_path, monkeypatch):
     monkeypatch.setattr(existence, "presence", lambda uri: None if "closed" in uri else "gone" not in uri)
     rows = [make.row(f"d/{name}.jpg", "deer") for name in ("closed", "gone", "there")]
-    chosen = pick(tmp_path, rows, select("deer"), roots={"d": "az://c"}, check_photos=True)
+    chosen = pick(tmp_path, rows, select("deer"), images=Images({"d": "az://c"}), check_photos=True)
     assert sorted(classes(chosen)) == ["d/closed.jpg", "d/there.jpg"]
     assert chosen.warnings() == ["1 photos could not be looked for and stay: no permission or no answer"]
 
@@ -551,9 +551,9 @@ def test_only_photos_that_could_be_chosen_are_looked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(existence, "presence", lambda uri: bool(asked.append(uri)) or True)
     rows = [make.row("d/a.jpg", "deer"), make.row("d/b.jpg", "fox"), make.row("d/c.jpg", "deer", corrupt=True)]
     rows += [make.row("d/d.jpg", "deer", "elk"), make.row("d/e.jpg", "fox")]
-    pick(tmp_path, rows, select("deer", "elk"), [("d/e.jpg", "elk")], roots={"d": "x"}, check_photos=True)
+    pick(tmp_path, rows, select("deer", "elk"), [("d/e.jpg", "elk")], images=Images({"d": "x"}), check_photos=True)
     assert sorted(asked) == ["x/a.jpg", "x/e.jpg"]
-    pick(tmp_path, rows, select("deer"), roots={"d": "x"}, check_photos=False)
+    pick(tmp_path, rows, select("deer"), images=Images({"d": "x"}), check_photos=False)
     pick(tmp_path, rows, select("deer"), check_photos=True)
     assert len(asked) == 2
 
@@ -562,7 +562,7 @@ def test_absent_photos_are_no_place_of_their_label(tmp_path):
     rows = [make.row(f"d/{place}.jpg", "deer", location=place) for place in ("007", "north")]
     (tmp_path / "007.jpg").write_bytes(b"1")
     with pytest.raises(InputError) as caught:
-        pick(tmp_path, rows, select("deer"), roots={"d": str(tmp_path)}, check_photos=True, min_locations=2)
+        pick(tmp_path, rows, select("deer"), images=Images({"d": str(tmp_path)}), check_photos=True, min_locations=2)
     assert str(caught.value) == (
         "the label specification chooses none of 2 photos; 1 left out: photo not found; "
         "1 left out: its label has fewer locations than min_locations; the catalog has: deer"

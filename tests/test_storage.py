@@ -1,33 +1,32 @@
 """Photos where they lie: local files and URIs, each failure with its reason."""
 
+import os
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import fsspec
 import pytest
+import servers
 from imports import ROOT
+from servers import ODD_NAMES, PIXELS, settings
 
-from camtraps import storage
+from camtraps import remote, storage
 from camtraps.errors import InputError
-from camtraps.storage import PhotoError, presence
+from camtraps.remote import NotWritten
+from camtraps.storage import Images, PhotoError, presence
 
 
-class Server(ThreadingHTTPServer):
-    """Answer each path with a list of statuses, the last of them for ever; ``asked`` keeps the requests."""
+@pytest.fixture(autouse=True)
+def alone(monkeypatch, tmp_path):
+    servers.alone(monkeypatch, tmp_path)
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers, self.asked, self.closing = {}, [], threading.Event()
 
-    def photo(self, *answers, head=None):
-        """Give the URI of a new photo; a status of 0 never comes."""
-        path = f"/cam 1/{len(self.answers)}.jpg"
-        self.answers[path] = {"GET": list(answers), "HEAD": [head] if head else list(answers)}
-        return f"http://127.0.0.1:{self.server_port}{path}"
+@pytest.fixture
+def server():
+    with servers.web() as running:
+        yield running
 
 
 class FolderHandler(SimpleHTTPRequestHandler):
@@ -37,57 +36,20 @@ class FolderHandler(SimpleHTTPRequestHandler):
         pass
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        answers = self.server.answers[self.path.replace("%20", " ")][self.command]
-        self.server.asked.append((self.command, self.headers["Range"]))
-        status = answers.pop(0) if len(answers) > 1 else answers[0]
-        if status == 0:
-            self.server.closing.wait()
-            return
-        self.send_response(status)
-        self.send_header("Content-Length", "6")
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(b"pixels")
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def serving(running):
-    thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-    thread.start()
-    yield
-    running.shutdown()
-    thread.join()
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setattr(storage, "PAUSES", (0.0, 0.0))
-    with Server() as running, serving(running):
-        yield running
-        running.closing.set()
-
-
 @pytest.fixture
 def web_folder(tmp_path):
     """Give a folder and the address that its files are served at."""
     handler = partial(FolderHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running, serving(running):
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running, servers.serving(running):
         yield tmp_path, f"http://127.0.0.1:{running.server_port}"
 
 
 @pytest.fixture
 def refused():
-    """Give the URI of a photo on a port that nobody listens at."""
-    with Server() as closed:
-        port = closed.server_port
-    return f"http://127.0.0.1:{port}/a.jpg"
+    """Give the address of a port that nobody listens at."""
+    with servers.Web() as closed:
+        pass
+    return closed.address
 
 
 def reason(uri: str) -> str:
@@ -98,13 +60,13 @@ def reason(uri: str) -> str:
 
 
 def test_a_local_photo_is_read(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"pixels")
-    assert storage.read_photo(storage.photo_uri(f"{tmp_path}/", "a.jpg")) == b"pixels"
+    (tmp_path / "a.jpg").write_bytes(PIXELS)
+    assert storage.read_photo(storage.photo_uri(f"{tmp_path}/", "a.jpg")) == PIXELS
 
 
 def test_a_remote_photo_is_read():
-    fsspec.filesystem("memory").pipe("/bucket/cam 1/a.jpg", b"pixels")
-    assert storage.read_photo(storage.photo_uri("memory://bucket", "cam 1/a.jpg")) == b"pixels"
+    fsspec.filesystem("memory").pipe("/bucket/cam 1/a.jpg", PIXELS)
+    assert storage.read_photo(storage.photo_uri("memory://bucket", "cam 1/a.jpg")) == PIXELS
 
 
 @pytest.mark.parametrize("root", ["http://x.org/a%20b", "https://x.org/a%20b/"])
@@ -118,21 +80,27 @@ def test_other_names_stay_as_they_are(root):
     assert storage.photo_uri(root, "a b#c?d%.jpg") == f"{root}/a b#c?d%.jpg"
 
 
-@pytest.mark.parametrize("name", ["a b#c?d%.jpg", "a%20b.jpg", "ä+&=;@:.jpg", "a::b.jpg", "a::memory.jpg"])
+def test_what_an_address_has_behind_its_mark_stands_behind_the_file():
+    assert (
+        storage.photo_uri("https://x.org/c?sv=1&sig=a%2Fb", "1 a?.jpg") == "https://x.org/c/1%20a%3F.jpg?sv=1&sig=a%2Fb"
+    )
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
 def test_a_photo_with_an_odd_name_is_read_from_a_web_server(web_folder, name):
     folder, address = web_folder
     (folder / "cam 1").mkdir()
-    (folder / "cam 1" / name).write_bytes(b"pixels")
+    (folder / "cam 1" / name).write_bytes(PIXELS)
     uri = storage.photo_uri(address, f"cam 1/{name}")
-    assert storage.read_photo(uri) == b"pixels"
+    assert storage.read_photo(uri) == PIXELS
     assert presence(uri) is True
 
 
 @pytest.mark.parametrize("name", ["a::b.jpg", "::a.jpg", "cam::/a.jpg", "a::memory", "a::http:/x.jpg"])
 def test_two_colons_in_a_name_are_no_chain_of_file_systems(name):
-    fsspec.filesystem("memory").pipe(f"/bucket/cam 1/{name}", b"pixels")
+    fsspec.filesystem("memory").pipe(f"/bucket/cam 1/{name}", PIXELS)
     uri = storage.photo_uri("memory://bucket", f"cam 1/{name}")
-    assert storage.read_photo(uri) == b"pixels"
+    assert storage.read_photo(uri) == PIXELS
     assert presence(uri) is True
     assert reason(uri + "::b") == "photo not found"
 
@@ -162,32 +130,22 @@ def test_a_protocol_that_nobody_knows_has_that_reason():
     assert reason("zz://bucket/a.jpg") == "photo not readable: Protocol not known: zz"
 
 
-class NoCredentialsError(Exception):
-    """As botocore's, which is no OSError."""
-
-
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        (NoCredentialsError("Unable to locate credentials\nsee the manual"), "Unable to locate credentials"),
-        (NoCredentialsError(), "NoCredentialsError"),
-        (PermissionError("Access Denied"), "Access Denied"),
-        (TimeoutError(), "timed out"),
-    ],
-)
-def test_an_error_of_a_back_end_is_the_reason_and_no_absence(monkeypatch, error, told):
-    def fail(uri):
-        raise error
-
-    monkeypatch.setattr(storage, "url_to_fs", fail)
-    monkeypatch.setattr(storage, "PAUSES", (0.0, 0.0))
-    assert reason("s3://bucket/a.jpg") == f"photo not readable: {told}"
-    assert presence("s3://bucket/a.jpg") is None
+def test_a_local_photo_that_may_not_be_read_has_that_reason(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(PIXELS)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root may read everything")
+    assert reason(str(path)) == "photo not readable: Permission denied"
 
 
 def test_a_photo_on_a_web_server_is_read_with_one_request(server):
-    assert storage.read_photo(server.photo(200)) == b"pixels"
+    assert storage.read_photo(server.photo(200)) == PIXELS
     assert server.asked == [("GET", None)]
+
+
+def test_a_photo_that_has_moved_is_followed(server):
+    assert storage.read_photo(server.photo("moved")) == PIXELS
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -198,31 +156,103 @@ def test_only_a_web_server_that_says_so_makes_a_photo_absent(server, status):
     assert len(server.asked) == 2
 
 
-@pytest.mark.parametrize(
-    ("status", "told"), [(401, "Unauthorized"), (403, "Forbidden"), (500, "Internal Server Error")]
-)
-def test_a_web_server_that_refuses_or_fails_is_no_absence(server, status, told):
+@pytest.mark.parametrize(("status", "told"), [(401, "Unauthorized"), (403, "Forbidden")])
+def test_a_web_server_that_refuses_is_asked_once_and_is_no_absence(server, status, told):
     uri = server.photo(status)
-    assert reason(uri) == f"photo not readable: HTTP {status} {told}"
+    assert reason(uri) == (
+        f"photo not readable: {server.address} is not open to all: HTTP {status} {told}; "
+        "if it asks for a key (SAS), name the variable that holds it as sas in storage.yaml"
+    )
+    assert presence(uri) is None
+    assert len(server.asked) == 2
+
+
+def test_a_key_that_is_refused_is_not_told(server):
+    assert reason(f"{server.photo(403)}?sig=SECRET") == (
+        f"photo not readable: {server.address} refuses the credentials that it was given: HTTP 403 Forbidden"
+    )
+
+
+@pytest.mark.parametrize(("status", "told"), [(500, "Internal Server Error"), (429, "Too Many Requests"), (599, "")])
+def test_a_web_server_that_fails_is_no_absence(server, status, told):
+    uri = server.photo(status)
+    assert reason(uri) == f"photo not readable: HTTP {status} {told}".strip()
     assert presence(uri) is None
 
 
-def test_a_server_that_is_not_there_is_no_absence(refused, monkeypatch):
-    monkeypatch.setattr(storage, "PAUSES", (0.0, 0.0))
-    assert reason(refused).startswith("photo not readable: Connect call failed ('127.0.0.1', ")
-    assert presence(refused) is None
+@pytest.mark.parametrize("failure", [503, 429, "drop", "short"])
+def test_trouble_that_passes_is_waited_for(server, failure, tmp_path):
+    assert storage.read_photo(server.photo(failure, failure, 200)) == PIXELS
+    assert storage.download(server.photo(failure, failure, 200), tmp_path / "new/a.jpg") == len(PIXELS)
+    assert (tmp_path / "new/a.jpg").read_bytes() == PIXELS
+    assert len(server.asked) == 6
 
 
-def test_a_server_that_does_not_answer_is_no_absence(server, monkeypatch):
-    monkeypatch.setattr(storage, "PATIENCE", 0.1)
-    assert presence(server.photo(0)) is None
-    assert len(server.asked) == 3
+def test_tries_end(server):
+    settings(f"{server.address}: {{tries: 2}}")
+    assert reason(server.photo("drop")) == f"photo not readable: the connection to {server.address} broke off"
+    assert len(server.asked) == 2
 
 
-def test_presence_asks_twice_more_before_it_gives_up(server):
+def test_the_pauses_grow(server, monkeypatch):
+    slept = []
+    monkeypatch.setattr(remote, "PAUSE", 1.0)
+    monkeypatch.setattr(remote.time, "sleep", slept.append)
+    reason(server.photo(503))
+    pauses = [seconds for seconds in slept if seconds]
+    assert [0.5 <= seconds / 2**at <= 1.5 for at, seconds in enumerate(pauses)] == [True] * 3
+
+
+def test_a_server_that_is_not_there_is_no_absence(refused):
+    assert reason(f"{refused}/a.jpg") == f"photo not readable: no connection to {refused}"
+    assert presence(f"{refused}/a.jpg") is None
+
+
+def test_a_server_that_does_not_answer_is_no_absence(server):
+    settings(f"{server.address}: {{timeout: 0.1, tries: 2}}")
+    assert reason(server.photo("hang")) == f"photo not readable: {server.address} did not answer within 0.1 s"
+    assert presence(server.photo("hang")) is None
+    assert len(server.asked) == 4
+
+
+@pytest.mark.parametrize(("answer", "told"), [(404, "photo not found"), ("drop", "photo not readable: the connection")])
+def test_nothing_is_kept_of_a_photo_that_did_not_come_whole(server, tmp_path, answer, told):
+    with pytest.raises(PhotoError, match=f"^{told}"):
+        storage.download(server.photo(answer), tmp_path / "new/a.jpg")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_an_empty_photo_is_not_downloaded(web_folder, tmp_path):
+    folder, address = web_folder
+    (folder / "a.jpg").touch()
+    with pytest.raises(PhotoError, match=r"^photo is an empty file$"):
+        storage.download(f"{address}/a.jpg", tmp_path / "new/a.jpg")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_download_takes_the_place_of_what_was_there(server, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"old")
+    assert storage.download(server.photo(200), tmp_path / "a.jpg") == len(PIXELS)
+    assert (tmp_path / "a.jpg").read_bytes() == PIXELS
+
+
+def test_a_full_disk_is_no_failure_of_the_photo(server, monkeypatch):
+    monkeypatch.setattr("camtraps.storage.replacing", lambda path: fsspec.utils.nullcontext(path))
+    with pytest.raises(NotWritten, match=r"^/dev: cannot be written to: No space left on device$"):
+        storage.download(server.photo(200), storage.Path("/dev/full"))
+    assert len(server.asked) == 1
+
+
+def test_any_file_system_of_fsspec_is_downloaded_from(tmp_path):
+    fsspec.filesystem("memory").pipe("/bucket/a.jpg", PIXELS)
+    assert storage.download("memory://bucket/a.jpg", tmp_path / "a.jpg") == len(PIXELS)
+    assert (tmp_path / "a.jpg").read_bytes() == PIXELS
+
+
+def test_presence_asks_three_times_more_before_it_gives_up(server):
     assert presence(server.photo(503, 503, 200)) is True
     assert presence(server.photo(503, 503, 404)) is False
-    assert presence(server.photo(503, 503, 503, 200)) is None
+    assert presence(server.photo(503, 503, 503, 503, 200)) is None
 
 
 def test_presence_reads_no_photo(server):
@@ -246,25 +276,23 @@ def test_presence_of_a_local_photo(tmp_path):
     assert found == {"a.jpg": True, "b.jpg": False, "a.jpg/c.jpg": False, "link.jpg": False, "": False}
 
 
-def test_presence_in_a_store(monkeypatch):
-    monkeypatch.setattr(storage, "PAUSES", (0.0, 0.0))
-    fsspec.filesystem("memory").pipe("/bucket/cam 1/a.jpg", b"pixels")
+def test_presence_in_a_store():
+    fsspec.filesystem("memory").pipe("/bucket/cam 1/a.jpg", PIXELS)
     assert presence("memory://bucket/cam 1/a.jpg") is True
     assert presence("memory://bucket/cam 1/b.jpg") is False
     assert presence("memory://bucket/cam 1") is False
     assert presence("zz://bucket/a.jpg") is None
 
 
-def test_a_name_that_is_too_long_for_the_disk_cannot_be_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "PAUSES", (0.0, 0.0))
+def test_a_name_that_is_too_long_for_the_disk_cannot_be_told(tmp_path):
     assert presence(str(tmp_path / ("a" * 300))) is None
 
 
 def test_web_sessions_are_closed_at_the_end(server):
     uris = [server.photo(200), server.photo(403), server.photo(206, head=405), server.photo(404)]
     code = f"""
-from camtraps import storage
-storage.PAUSES = (0, 0)
+from camtraps import remote, storage
+remote.PAUSE = 0
 for uri in {uris}:
     storage.presence(uri)
     try:
@@ -291,3 +319,13 @@ def test_the_stamp_of_a_photo_changes_with_its_bytes(tmp_path):
     assert storage.stamp(str(path)) != before
     assert before.startswith("3:")
     assert storage.stamp("s3://bucket/a.jpg") == ""
+
+
+def test_a_saved_copy_is_read_in_place_of_the_source(tmp_path):
+    images = Images({"d": "https://x.org/c", "here": "/data"}, tmp_path)
+    assert images.uri("d", "a b.jpg") == "https://x.org/c/a%20b.jpg"
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/a b.jpg").write_bytes(PIXELS)
+    assert images.uri("d", "a b.jpg") == str(tmp_path / "d/a b.jpg")
+    assert images.source("d", "a b.jpg") == "https://x.org/c/a%20b.jpg"
+    assert images.copy("here", "a.jpg") is None

@@ -1,20 +1,10 @@
-"""Summaries of imports: problems counted by reason, many of anything cut short."""
+"""Summaries of imports: a line for each reason, many of anything cut short."""
 
 from pathlib import Path
 
 from camtraps import summaries
-from camtraps.formats.rows import Problem
 
 LISTED = Path("problems/mine.csv")
-
-
-def test_problems_are_counted_by_kind_and_reason_with_the_first_one():
-    problems = [
-        Problem("b", "ignored", "no box", "7"),
-        Problem("c", "dropped", "climbs"),
-        Problem("a", "ignored", "no box"),
-    ]
-    assert summaries.counted(problems) == [("dropped", "climbs", 1, "c"), ("ignored", "no box", 2, "b: 7")]
 
 
 def test_each_reason_is_a_line():

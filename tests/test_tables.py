@@ -48,9 +48,10 @@ def test_rows_are_sorted_by_their_key_with_the_empty_first(tmp_path):
 
 def test_what_is_empty_comes_back_empty(tmp_path):
     row = {"image": "d/a", "box": 0, "category": "animal", "x": 0.0, "y": 0.0, "w": 1.0, "h": 1.0, "detector": "human"}
-    tables.write(pd.DataFrame([row]).assign(confidence=None, **{"class": None}), tmp_path / "a.parquet", DETECTIONS)
+    empty = dict.fromkeys(["confidence", "class", "calibrated", "repeat"])
+    tables.write(pd.DataFrame([row]).assign(**empty), tmp_path / "a.parquet", DETECTIONS)
     read = tables.read(tmp_path / "a.parquet", DETECTIONS)
-    assert read[["confidence", "class"]].isna().all(axis=None)
+    assert read[list(empty)].isna().all(axis=None)
     assert list(read.columns) == DETECTIONS.schema.names
 
 

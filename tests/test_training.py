@@ -229,7 +229,7 @@ def test_a_run_shorter_than_its_warm_up_is_all_warm_up():
     ],
 )
 def test_crops_are_weighted_as_asked(by_label, by_confidence, expected):
-    part = Part(None, np.array([0, 0, 0, 1]), np.array([0.9, 0.8, np.nan, 0.5]), np.array(["a"] * 4))
+    part = Part(None, np.array([0, 0, 0, 1]), np.array([0.9, 0.8, 1.0, 0.5]), np.array(["a"] * 4))
     params = replace(PARAMS, label_weighted=by_label, weight_by_detection_conf=by_confidence)
     assert crop_weights(part, params) == pytest.approx(expected, abs=1e-4)
 

@@ -3,13 +3,15 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from camtraps import units
 from camtraps.errors import CamtrapsError
-from camtraps.units import KEEP_SECONDS, Unit, num_workers, run
+from camtraps.units import KEEP_SECONDS, Unit, missing, num_workers, run
 
 
 def write_letter(payload, folder):
@@ -37,6 +39,11 @@ def fail_on_b(payload, folder):
         raise ZeroDivisionError
 
 
+def write_process(payload, folder):
+    (folder / "letter").write_text(f"{os.getpid()} ")
+    return True
+
+
 def letters(text, **more):
     return [Unit(f"print-{letter}", {"letter": letter} | more, 1) for letter in text]
 
@@ -56,6 +63,49 @@ def folder(tmp_path, monkeypatch):
 def test_results_come_in_the_order_of_the_units(folder, monkeypatch, workers):
     monkeypatch.setenv("CAMTRAPS_WORKERS", workers)
     assert content(run(letters("cab"), write_letter, folder, "test")) == "cab"
+
+
+def test_the_work_is_done_in_other_processes(folder, monkeypatch):  # C12: threads, which take turns in Python
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
+    pids = content(run(letters("abcdef"), write_process, folder, "test")).split()
+    assert len(pids) == 6
+    assert str(os.getpid()) not in pids
+
+
+def test_units_are_handed_out_a_few_at_a_time(folder, monkeypatch):  # C8: all were queued at once
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
+    out, most = set(), []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, num, **_):
+            super().__init__(num)
+
+        def submit(self, function, own, unit, place):
+            out.add(unit.fingerprint)
+            most.append(len(out))
+            future = super().submit(function, own, unit, place)
+            future.add_done_callback(lambda _: out.discard(unit.fingerprint))
+            return future
+
+    monkeypatch.setattr(units, "ProcessPoolExecutor", Pool)
+    text = "abcdefghijklmnopqrstuvwxyz"
+    assert content(run(letters(text), write_letter, folder, "test")) == text
+    assert len(most) == 26
+    assert max(most) <= 4
+
+
+def test_large_units_are_handed_out_first(folder, monkeypatch):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
+    monkeypatch.setattr(units, "ProcessPoolExecutor", lambda num, **_: ThreadPoolExecutor(1))
+    made = []
+    sized = [replace(unit, size=size) for unit, size in zip(letters("abc"), (1, 3, 2), strict=True)]
+    run(sized, lambda payload, part: made.append(payload["letter"]) is None, folder, "test")
+    assert made == ["b", "c", "a"]
+
+
+def test_what_a_run_would_make_can_be_asked_before(folder):
+    run(letters("ab"), write_letter, folder, "test")
+    assert missing(letters("abc"), folder) == letters("c")
 
 
 def test_a_finished_unit_is_not_made_again(folder):
@@ -98,9 +148,9 @@ def test_a_killed_worker_leaves_finished_units_and_the_next_run_continues(folder
     monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
     trap = tmp_path / "trap"
     trap.touch()
-    units = letters("ab", trap=str(trap), other=str(folder / "print-a"))
+    two = letters("ab", trap=str(trap), other=str(folder / "print-a"))
     with pytest.raises(CamtrapsError) as error:
-        run(units, write_or_die, folder, "test")
+        run(two, write_or_die, folder, "test")
     assert str(error.value) == (
         "a worker process was killed (out of memory?); what is finished is kept: run again, "
         "with CAMTRAPS_WORKERS=1 if memory is short"
@@ -108,7 +158,7 @@ def test_a_killed_worker_leaves_finished_units_and_the_next_run_continues(folder
     finished = (folder / "print-a/letter").stat()
     assert not (folder / "print-b").exists()
     trap.unlink()
-    assert content(run(units, write_or_die, folder, "test")) == "ab"
+    assert content(run(two, write_or_die, folder, "test")) == "ab"
     assert (folder / "print-a/letter").stat().st_ino == finished.st_ino
 
 

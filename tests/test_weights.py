@@ -6,10 +6,11 @@ import pytest
 from camtraps.weights import by_confidence, by_label, draw
 
 LABELS = np.array([0, 0, 0, 1])  # three foxes, one deer
+NONE = np.full(4, np.nan)  # no calibration
 
 
 def test_confidence_then_label_weights_are_those_of_the_specification():
-    weights = by_label(by_confidence(np.array([0.9, 0.8, 1.0, 0.5])), LABELS)
+    weights = by_label(by_confidence(np.array([0.9, 0.8, 1.0, 0.5]), NONE), LABELS)
     assert weights.round(4).tolist() == [0.5333, 0.4741, 0.5926, 1.6]
     assert weights.sum() == pytest.approx(3.2)
 
@@ -24,11 +25,15 @@ def test_a_label_without_crops_takes_no_weight():
 
 
 def test_a_box_that_a_person_drew_weighs_as_much_as_a_sure_one():
-    assert by_confidence(np.array([np.nan, 1.0, 0.4])).tolist() == [1.0, 1.0, 0.4]
+    assert by_confidence(np.array([np.nan, 1.0, 0.4]), NONE[:3]).tolist() == [1.0, 1.0, 0.4]
+
+
+def test_a_calibrated_confidence_counts_in_place_of_the_raw_one():
+    assert by_confidence(np.array([0.9, np.nan, 0.9]), np.array([0.3, np.nan, np.nan])).tolist() == [0.3, 1.0, 0.9]
 
 
 def test_no_crop_loses_all_its_weight():
-    assert by_confidence(np.array([0.0])).tolist() == [0.01]
+    assert by_confidence(np.array([0.0]), NONE[:1]).tolist() == [0.01]
 
 
 def test_equal_weights_draw_every_crop_once():

@@ -173,7 +173,7 @@ def _sample(options: argparse.Namespace) -> int:
 
     folder, database, part = _opened(options)
     photos = inventory.sample(database, part, options.num, options.seed)
-    uris = inventory.uris(photos, collections.read_image_roots(folder))
+    uris = inventory.uris(photos, collections.read_images(folder))
     if options.paths:
         say(*uris)
         return 0

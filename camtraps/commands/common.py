@@ -2,12 +2,16 @@
 
 import argparse
 import math
+import os
 import re
 import sys
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from camtraps.errors import InputError, MissingError
+
+if TYPE_CHECKING:
+    from camtraps.photo_lists import Wanted
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # what a module's `add` gets
 
@@ -22,6 +26,22 @@ def say(*lines: str) -> None:
 def add_name(parser: argparse.ArgumentParser) -> None:
     """Add ``--name`` to a command that reads a collection; read it with `collection`."""
     parser.add_argument("--name", help="the collection data/NAME (default: data.name of params.yaml)")
+
+
+def add_photos(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which photos a command is about; read them with `wanted`."""
+    parser.add_argument("--dataset", action="append", metavar="D", help="only of this dataset; may stand several times")
+    parser.add_argument("--label", metavar="CLASS", help="only photos of this class")
+    parser.add_argument("--queried", action="store_true", help="only photos that the last query chose")
+    parser.add_argument("--failed", action="store_true", help="only photos that the last run lists as failed")
+
+
+def wanted(options: argparse.Namespace) -> "Wanted":
+    """Read the options of `add_photos`."""
+    from camtraps.photo_lists import Wanted
+
+    datasets = tuple(options.dataset or ())
+    return Wanted(datasets=datasets, label=options.label, queried=options.queried, failed=options.failed)
 
 
 def collection(name: str | None) -> Path:
@@ -101,6 +121,36 @@ def check_plain(path: Path) -> None:
     """
     if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
         raise InputError(f"{path}: is a link or a device, which would be replaced; name a plain file")
+
+
+def check_out(path: Path) -> None:
+    """Refuse a place where a file cannot be or should not be written.
+
+    Raises:
+        InputError: a folder stands in the way, or as in `check_own`.
+    """
+    check_plain(path)
+    if path.is_dir():
+        raise InputError(f"--out: {path} is a folder; name the file to write")
+    check_own(path)
+
+
+def check_own(path: Path) -> None:
+    """Refuse to write where DVC or an import keeps its own files.
+
+    Raises:
+        InputError: the path leads into an output of a stage or a collection, or nothing can be written there.
+    """
+    from camtraps import layout
+
+    own = [each for each in vars(layout).values() if isinstance(each, Path)]
+    own += [each.parent for each in Path("data").glob("*/datasets.csv")]
+    for folder in own:
+        if path.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"--out: {path} is in {folder}, which DVC keeps track of; write it elsewhere")
+    above = next(each for each in path.absolute().parents if each.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise InputError(f"--out: {above} is not a folder that you can write to")
 
 
 def _is_whole(text: str) -> bool:

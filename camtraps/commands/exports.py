@@ -1,7 +1,6 @@
 """``camtraps export FORMAT``: what the repository knows, as files of other tools."""
 
 import argparse
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from camtraps.commands.common import add_name, check_plain, collection, say
+from camtraps.commands.common import add_name, add_photos, check_out, check_own, collection, say, wanted
 from camtraps.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ EXAMPLES = """examples:
   camtraps export classification-ds --out classification_ds.csv
   camtraps export splits --out splits.json
   camtraps export label-index --out label_index.json
+  camtraps export crops --split test --out crops
+  camtraps export file-list --name mine --dataset alder --out alder.txt
   camtraps export camtrap-dp --timezone +02:00 --contributor "Alder Trust" --out package
 
 Each is written whole or not at all; what stood there is replaced. The same inputs give the same bytes.
@@ -61,6 +62,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     ):
         _add(formats, name, about).set_defaults(run=run)
     _add_camtrap_dp(formats)
+    crops = _add(formats, "crops", "the crops as JPEG files, in the folders and under the names of CameraTraps")
+    crops.add_argument("--dataset", help="only of this dataset")
+    crops.add_argument("--label", help="only of this label of the label specification")
+    crops.add_argument("--split", choices=("train", "val", "test"), help="only of this split")
+    crops.set_defaults(run=_crops)
+    files = _add(formats, "file-list", "a list of photos for AzCopy or rclone, relative to their dataset's images")
+    add_name(files)
+    add_photos(files)
+    files.set_defaults(run=_file_list)
 
 
 def _add(
@@ -109,7 +119,7 @@ def _queried_images(options: argparse.Namespace) -> int:
 
     from camtraps.exports import queried_images
 
-    _check_out(options.out)
+    check_out(options.out)
     with _bounded(duckdb.connect()) as database:
         _view(database, "queried", "boxes")
         _tell(options, queried_images.export(database, options.out))
@@ -121,7 +131,7 @@ def _classification_ds(options: argparse.Namespace) -> int:
 
     from camtraps.exports import training_files
 
-    _check_out(options.out)
+    check_out(options.out)
     with _bounded(duckdb.connect()) as database:
         _view(database, "crops", "assigned", "queried")
         _tell(options, training_files.export_crops(database, options.out))
@@ -133,7 +143,7 @@ def _splits(options: argparse.Namespace) -> int:
     from camtraps.exports import training_files
     from camtraps.schema import SPLITS
 
-    _check_out(options.out)
+    check_out(options.out)
     splits = tables.read(layout.SPLITS / "splits.parquet", SPLITS)
     _tell(options, training_files.export_splits(splits, options.out))
     return 0
@@ -144,7 +154,7 @@ def _camtrap_dp(options: argparse.Namespace) -> int:
     from camtraps.exports import camtrap_dp
     from camtraps.exports.camtrap_dp_terms import Contributor, Project
 
-    _check_own(options.out)
+    check_own(options.out)
     folder = collection(options.name)
     # The standard wants somebody; a program is better than a made-up person.
     nobody = Contributor(title="camtraps", role="contributor")
@@ -212,9 +222,48 @@ def _label_index(options: argparse.Namespace) -> int:
     from camtraps import layout
     from camtraps.exports import training_files
 
-    _check_out(options.out)
+    check_out(options.out)
     model, labels = layout.CLASSIFIER / "model.json", layout.QUERIED / "labels.json"
     _tell(options, training_files.export_label_index(model, labels, options.out))
+    return 0
+
+
+def _crops(options: argparse.Namespace) -> int:
+    from camtraps import layout, tables
+    from camtraps.exports import crops
+    from camtraps.schema import ASSIGNED, CROPS
+
+    check_own(options.out)
+    rows = tables.read(layout.CROPS / "crops.parquet", CROPS)
+    for column in ("dataset", "label"):
+        if (name := getattr(options, column)) is not None:
+            rows = rows[rows[column] == name]
+    if options.split:
+        assigned = tables.read(layout.SPLITS / "assigned.parquet", ASSIGNED)
+        rows = rows.merge(assigned.loc[assigned["split"] == options.split, ["image", "box"]], on=["image", "box"])
+    if rows.empty:
+        raise InputError("data/crops: no crop of such a dataset, label and split")
+    _tell(options, crops.export(rows, layout.CROPS, options.out))
+    return 0
+
+
+def _file_list(options: argparse.Namespace) -> int:
+    from camtraps import catalog, collections, photo_lists
+    from camtraps.exports import file_list
+
+    check_out(options.out)
+    folder = collection(options.name)
+    images = collections.read_images(folder)
+    with catalog.connect(folder / "catalog") as database:
+        photos = photo_lists.choose(database, wanted(options))
+        dataset, *others = photos.num_photos
+        if others:
+            raise InputError(
+                f"photos of {', '.join(photos.num_photos)}: a list is relative to the images of one dataset; choose "
+                "one with --dataset"
+            )
+        _tell(options, file_list.export(photos, options.out))
+    say(file_list.command(images.roots[dataset], options.out, folder / "images" / dataset))
     return 0
 
 
@@ -224,7 +273,7 @@ def _chosen(options: argparse.Namespace) -> "Iterator[duckdb.DuckDBPyConnection]
     from camtraps import catalog
     from camtraps.exports import flat
 
-    _check_out(options.out)
+    check_out(options.out)
     with _bounded(catalog.connect(collection(options.name) / "catalog")) as database:
         if options.queried:
             _view(database, "queried")
@@ -261,36 +310,6 @@ def _view(database: "duckdb.DuckDBPyConnection", *names: str) -> None:
             raise MissingError(f"{path}: not found; run `dvc repro`, or `dvc pull` if it was made elsewhere")
         tables.check_schema(path, table)
         database.execute(f"create view {name} as from read_parquet('{path}')")
-
-
-def _check_out(path: Path) -> None:
-    """Refuse a place where a file cannot be or should not be written.
-
-    Raises:
-        InputError: a folder stands in the way, or as in `_check_own`.
-    """
-    check_plain(path)
-    if path.is_dir():
-        raise InputError(f"--out: {path} is a folder; name the file to write")
-    _check_own(path)
-
-
-def _check_own(path: Path) -> None:
-    """Refuse to write where DVC or an import keeps its own files.
-
-    Raises:
-        InputError: the path leads into an output of a stage or a collection, or nothing can be written there.
-    """
-    from camtraps import layout
-
-    own = [each for each in vars(layout).values() if isinstance(each, Path)]
-    own += [each.parent for each in Path("data").glob("*/datasets.csv")]
-    for folder in own:
-        if path.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"--out: {path} is in {folder}, which DVC keeps track of; write it elsewhere")
-    above = next(each for each in path.absolute().parents if each.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise InputError(f"--out: {above} is not a folder that you can write to")
 
 
 def _tell(options: argparse.Namespace, counts: str) -> None:

@@ -16,7 +16,8 @@ EXAMPLES = """examples:
   camtraps import lila lila_camera_trap_datasets.csv --only "Caltech Camera Traps" --results mdv5a --name mine
   camtraps import detections md_results.json --name mine
 
-Importing again replaces the dataset and nothing else. `camtraps import FORMAT --help` says more.
+Importing again replaces the dataset and nothing else; detections are merged with those of the same version.
+`camtraps import FORMAT --help` says more.
 """
 
 
@@ -106,10 +107,20 @@ def _add_lila(formats: Commands) -> None:
 
 
 def _add_detections(formats: Commands) -> None:
-    text = "recorded MegaDetector results, format 1.0 to 1.6, of photos that are in the catalog"
-    parser = formats.add_parser("detections", help=text, description=text)
-    parser.add_argument("source", type=Path, metavar="SRC", help="JSON, gzipped or zipped or not")
-    parser.add_argument("--version", help="name to keep them under (default: the detector named in the file)")
+    text = (
+        "recorded MegaDetector results, format 1.0 to 1.6, of photos that are in the catalog; of several results for a "
+        "photo the first success counts, those of an earlier import first"
+    )
+    parser = formats.add_parser("detections", help="recorded MegaDetector results", description=text)
+    parser.add_argument("sources", type=Path, nargs="+", metavar="FILE", help="JSON, gzipped or zipped or not")
+    parser.add_argument("--version", help="name to keep them under (default: the detector named in the files)")
+    parser.add_argument(
+        "--format",
+        choices=["detections", "response"],
+        help="results, or the answer of a finished task of the Batch API that says where they are "
+        "(default: what the file looks like)",
+    )
+    parser.add_argument("--replace", action="store_true", help="forget earlier results of this version")
     _add_names(parser)
     parser.set_defaults(run=_import_detections)
 
@@ -123,7 +134,7 @@ def _add_names(parser: argparse.ArgumentParser, dataset: bool = True) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from camtraps import collection_files, importing, label_specs, taxonomy
+    from camtraps import collection_files, importing, label_specs, recording, taxonomy
     from camtraps.commands import sources
 
     folder = new_collection(options.name)
@@ -140,7 +151,7 @@ def _import(options: argparse.Namespace) -> int:
         classes |= imported.classes
         say(*imported.lines)
         for dataset, path in sources.recorded(options, imported.datasets):
-            say(*importing.import_detections(folder, dataset, path, options.results).lines)
+            say(*recording.import_detections(folder, dataset, [path], options.results, replace=True).lines)
     if options.taxonomy:
         collection_files.place_taxonomy(folder, options.taxonomy)
     if options.label_spec:
@@ -150,10 +161,14 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _import_detections(options: argparse.Namespace) -> int:
-    from camtraps import importing
+    from camtraps import recording
+    from camtraps.commands import sources
 
     new_collection(options.name)  # refuses names that are not the user's
     folder = collection(options.name)
     dataset = options.name if options.dataset is None else options.dataset
-    say(*importing.import_detections(folder, dataset, options.source, options.version).lines)
+    results = [sources.results(path, options.format) for path in options.sources]
+    paths = [each.path for each in results]
+    say(*recording.import_detections(folder, dataset, paths, options.version, options.replace).lines)
+    say(*(line for each in results for line in each.lines))
     return 0

@@ -4,14 +4,26 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from camtraps import downloads, image_folders, taxonomy
 from camtraps.errors import InputError
-from camtraps.formats import animl, camtrap_dp, coco, flat, folders, lila, lila_datasets, megadb, queried_images
+from camtraps.formats import (
+    animl,
+    camtrap_dp,
+    coco,
+    flat,
+    folders,
+    lila,
+    lila_datasets,
+    megadb,
+    megadetector,
+    queried_images,
+)
 from camtraps.importing import Source
 from camtraps.intake import Rules
 from camtraps.streams import batches
+from camtraps.words import num
 
 KINDS: tuple[lila_datasets.Results, ...] = ("mdv4", "mdv5a", "mdv5b", "rde")
 
@@ -44,6 +56,32 @@ def recorded(options: argparse.Namespace, datasets: tuple[str, ...]) -> list[tup
         for dataset in datasets
     }
     return [(dataset, downloads.fetch(url)) for dataset, url in urls.items() if url]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A file of MegaDetector results, and lines for people about how it came here."""
+
+    path: Path
+    lines: tuple[str, ...] = ()
+
+
+def results(path: Path, kind: Literal["detections", "response"] | None) -> Results:
+    """Give a file of results: the given one, or the one that the answer of a task names, which is downloaded.
+
+    Args:
+        path: the file.
+        kind: what it is; None to look.
+
+    Raises:
+        MissingError: it is not there.
+        InputError: it is no answer of a finished task, or the download fails.
+    """
+    if kind == "detections" or (kind is None and not megadetector.is_response(path)):
+        return Results(path)
+    task = megadetector.read_response(path)
+    said = f"warning: {path}: {num(task.num_failed_shards, 'shard')} of photos failed, which have no results"
+    return Results(downloads.fetch(task.url), (said,) if task.num_failed_shards else ())
 
 
 def _task(options: argparse.Namespace, given: Any, images: str | Callable[[str], str], **more: Any) -> Task:

@@ -5,16 +5,15 @@ Grey levels are 0 to 255, lengths are thumbnail pixels (the photo's longer side 
 """
 
 import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from scipy import ndimage
 
-from camtraps.storage import PhotoError
+from camtraps.images import decoding
 
 Map = NDArray[np.float32]
 
@@ -85,18 +84,9 @@ def thumb(data: bytes) -> Thumb:
     Raises:
         PhotoError: not an image, cut off, or far larger than any camera's.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                image.draft("RGB", (SIDE, SIDE))
-                small = _shrink(ImageOps.exif_transpose(image).convert("RGB"))
-    except UnidentifiedImageError:
-        raise PhotoError("photo is not an image") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise PhotoError("photo has too many pixels to be from a camera") from None
-    except (OSError, SyntaxError, ValueError, IndexError) as error:
-        raise PhotoError(f"photo cannot be decoded: {error}".splitlines()[0]) from None
+    with decoding(), Image.open(io.BytesIO(data)) as image:
+        image.draft("RGB", (SIDE, SIDE))
+        small = _shrink(ImageOps.exif_transpose(image).convert("RGB"))
     return _describe(small)
 
 

@@ -8,11 +8,11 @@ from typing import TypeGuard
 
 import numpy as np
 
+from camtraps.detectors.answers import Answer, Box
 from camtraps.detectors.background import Change, Map, Thumb, compare, likeness, outline_balance, thumb
 from camtraps.storage import PhotoError, read_photo
 
-NAME = "motion"
-VERSION = "1"  # raise it whenever results change
+VERSION = "motion"  # as it stands in tables and in file names
 
 # Photos without a sequence are one burst while they follow within this many seconds.
 BURST_SECONDS = 60.0
@@ -56,26 +56,6 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Box:
-    """A box relative to the upright photo, x and y of its top left; ``confidence`` is its chance to be right."""
-
-    x: float
-    y: float
-    w: float
-    h: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Found:
-    """The answer for a photo: boxes, the best first, or the ``reason`` for none; ``failed`` if it is unreadable."""
-
-    boxes: list[Box]
-    reason: str | None = None
-    failed: bool = False
-
-
-@dataclass(frozen=True)
 class Rectangle:
     """A rectangle of thumbnail pixels, ends exclusive."""
 
@@ -90,7 +70,7 @@ class Rectangle:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
 
-def detect(photos: Sequence[Photo], wanted: Collection[str]) -> dict[str, Found]:
+def detect(photos: Sequence[Photo], wanted: Collection[str]) -> dict[str, Answer]:
     """Find what moved in photos of one location.
 
     Args:
@@ -106,7 +86,7 @@ def detect(photos: Sequence[Photo], wanted: Collection[str]) -> dict[str, Found]
 
 
 def find(change: Change) -> list[Box]:
-    """Find boxes around what changed, the most credible first."""
+    """Find boxes around what changed, the most credible first; their confidence is their chance to be right."""
     height, width = change.score.shape
     boxes = []
     for rectangle in _rectangles(change):
@@ -158,15 +138,15 @@ def _follows(before: Photo, photo: Photo) -> bool:
     return abs(photo.seconds - before.seconds) <= BURST_SECONDS
 
 
-def _look(thumbs: _Thumbs, bursts: list[int], place: int) -> Found:
+def _look(thumbs: _Thumbs, bursts: list[int], place: int) -> Answer:
     photo = thumbs.get(place)
     if isinstance(photo, PhotoError):
-        return Found([], str(photo), failed=True)
+        return Answer([], failure=str(photo))
     others = [*_own_burst(thumbs, bursts, place, photo), *_other_bursts(thumbs, bursts, place, photo)]
     if len(others) < NUM_NEEDED:
-        return Found([], f"too few photos of this place in this light ({len(others)}, need {NUM_NEEDED})")
+        return Answer([], f"too few photos of this place in this light ({len(others)}, need {NUM_NEEDED})")
     boxes = find(compare(photo, others))
-    return Found(boxes, None if boxes else "nothing moved")
+    return Answer(boxes, None if boxes else "nothing moved")
 
 
 def _own_burst(thumbs: _Thumbs, bursts: list[int], place: int, photo: Thumb) -> list[Thumb]:

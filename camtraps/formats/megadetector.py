@@ -1,51 +1,121 @@
-"""MegaDetector batch results (format 1.0 to 1.6), read into rows and written from rows.
+"""MegaDetector results (batch output format 1.0 to 1.6), read photo by photo and written; a batch task's answer, read.
 
 Format: "MegaDetector batch processing output format" in the MegaDetector repository. Boxes there and here are
 [x, y, width, height], relative, from the top left.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from camtraps.errors import InputError, raise_all
-from camtraps.formats.rows import Parsed, Problem, escaped, inside, is_number, name_problem
+from camtraps.errors import InputError
+from camtraps.files import read_json
+from camtraps.formats.rows import Fault, Problem, escaped, is_number
+from camtraps.streams import members
 
 FORMAT_VERSION = "1.6"
 CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
+UNNAMED = "megadetector_v4"  # the detector of a file that names none, says the format
+NEEDED = ("info", "detection_categories", "images")
+PHOTOS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif")
+ROUNDING = 0.005  # of the side: how far a box may reach outside the image without a word
+NEEDLESS = re.compile(r"^(\.[\\/]+)+|(?<=[\\/])(\.?[\\/])+")  # in a path: ./ and doubled slashes
+
+Box = tuple[str, float, float, float, float, float]  # id of the category, confidence, x, y, width, height
 
 
-@dataclass(frozen=True)
-class Results:
-    """A parsed result file: the detector's name and one row a photo of the recorded detections table."""
+class Result(NamedTuple):
+    """What a file says of one photo: why it failed, or boxes, which may be none."""
+
+    at: int
+    """Its place in the list ``images``."""
+    file: str
+    """As given, but with ``/`` between folders and without ``./``."""
+    failure: str | None
+    boxes: list[Box] | None
+
+
+class Header(NamedTuple):
+    """What a file says of itself: its detector, and the names of the ids of its categories, in lower case."""
 
     detector: str
-    parsed: Parsed
+    categories: dict[str, str]
 
 
-def parse(document: Any, dataset: str, path: Path) -> Results:
-    """Turn a MegaDetector result document into rows, sorted by file.
+class Task(NamedTuple):
+    """What the answer of a finished task says: where its results lie, and how many shards of photos have none."""
 
-    A photo that stands twice keeps its first entry, but a success replaces a failure.
+    url: str
+    num_failed_shards: int
+
+
+def read(path: Path) -> Iterator[Result | Header | Problem | Fault]:
+    """Read a result file of any size; also gzipped, or alone in a zip.
+
+    A photo with neither detections nor a failure is a failure; a box that reaches outside the image is clipped, and
+    ignored if most of it lies there. Unknown keys, classifications and ``max_detection_conf`` are passed over.
+
+    Yields:
+        Results in the order of the file, problems (boxes that cannot be used, videos) and faults; the header last,
+        because many files name their categories behind the photos. Whether it names all of them is not looked at.
 
     Raises:
-        InputError: it is not such a document; all its problems are in the message.
+        MissingError: no such file.
+        InputError: it is not JSON.
     """
-    _check(document, path)
-    categories = {str(key): str(name) for key, name in document["detection_categories"].items()}
-    parsed = Parsed(num_given=len(document["images"]))
-    rows: dict[str, dict[str, Any]] = {}
-    for at, image in enumerate(document["images"]):
-        file = image["file"].replace("\\", "/")
-        item = escaped(f"images[{at}] {image['file']}")
-        if problem := name_problem(file):
-            parsed.problems.append(Problem(item, "dropped", problem))
-            continue
-        row = _row(image, file, dataset, categories, parsed.problems)
-        if file not in rows or (rows[file]["failure"] and not row["failure"]):
-            rows[file] = row
-    parsed.rows = [rows[file] for file in sorted(rows)]
-    return Results(str(document["info"].get("detector") or "megadetector_v4"), parsed)
+    found: dict[str, Any] = {}
+    for key, at, item in members(path, "images"):
+        if key == "images" and at is not None:
+            found[key] = []
+            yield from _of_image(item, at)
+        elif key in NEEDED:
+            found[key] = item if at is None else [item]
+    for key in NEEDED:
+        kind = list if key == "images" else dict
+        if key not in found:
+            yield Fault(f"key {key!r} is missing; it is no file of MegaDetector's results")
+        elif not isinstance(found[key], kind):
+            yield Fault(f"{key}: expected {'a list' if kind is list else 'an object'}, got {found[key]!r}"[:150])
+        elif key == "info":
+            yield from _version_faults(found[key])
+        elif key == "detection_categories":
+            yield from _name_faults(found[key])
+    if all(isinstance(found.get(key), dict) for key in ("info", "detection_categories")):
+        names = {escaped(number): escaped(str(name)) for number, name in found["detection_categories"].items()}
+        detector = escaped(str(found["info"].get("detector") or UNNAMED))
+        yield Header(detector, {number: name.strip().lower() for number, name in names.items()})
+
+
+def is_response(path: Path) -> bool:
+    """Say whether a file is the answer of a task of the Batch API; errors as in `read`."""
+    return any(key == "Status" for key, _, _ in _start(path))
+
+
+def read_response(path: Path) -> Task:
+    """Read the answer of a finished task of the Batch Detection API, version 3 or 4.
+
+    Raises:
+        MissingError: no such file.
+        InputError: it is no such answer, the task is not completed or had no photo, or its results are another task's.
+    """
+    document = read_json(path)
+    status = document.get("Status") if isinstance(document, dict) else None
+    if not isinstance(status, dict):
+        raise InputError(f"{path}: expected the answer of a task, an object with 'Status', got {document!r}"[:200])
+    message = status.get("message")
+    if status.get("request_status") != "completed":
+        said = f"{status.get('request_status')!r}: {message}"[:150]
+        raise InputError(f"{path}: the task is not completed but {said}; save its answer again when it is")
+    if not isinstance(message, dict):
+        raise InputError(f"{path}: the task has no results: {str(message)[:150]!r}; did it match any photo?")
+    urls = message.get("output_file_urls")
+    url = urls.get("detections") if isinstance(urls, dict) else None
+    if not isinstance(url, str):
+        raise InputError(f"{path}: Status.message.output_file_urls.detections: expected a URL, got {url!r}"[:200])
+    _check_task(path, document.get("TaskId"), url)
+    num_failed = message.get("num_failed_shards")
+    return Task(url, int(num_failed) if is_number(num_failed) else 0)
 
 
 def document(images: list[dict[str, Any]], info: dict[str, Any], categories: dict[str, str]) -> dict[str, Any]:
@@ -64,49 +134,94 @@ def document(images: list[dict[str, Any]], info: dict[str, Any], categories: dic
     }
 
 
-def _check(document: Any, path: Path) -> None:
-    if not isinstance(document, dict):
-        raise InputError(f"{path}: expected an object with info, detection_categories and images")
-    problems = []
-    for key, kind in (("info", dict), ("detection_categories", dict), ("images", list)):
-        if not isinstance(document.get(key), kind):
-            problems.append(
-                f"key {key!r} is missing or not a {kind.__name__}; it has {', '.join(map(str, document))[:80]}"
-            )
-    raise_all(path, problems)
-    for at, image in enumerate(document["images"]):
-        if not isinstance(image, dict) or not isinstance(image.get("file"), str):
-            problems.append(f"images[{at}]: expected an object with a text 'file', got {image!r}"[:150])
-        elif not isinstance(image.get("detections"), list | None):
-            problems.append(f"images[{at}].detections: expected a list, got {image['detections']!r}"[:150])
-    raise_all(path, problems)
+def _start(path: Path) -> Iterator[tuple[str | None, int | None, Any]]:
+    """Give the members of a file up to the first that an answer of a task cannot have."""
+    for member in members(path):
+        yield member
+        if member[0] in NEEDED or member[1] is not None:
+            return
 
 
-def _row(
-    image: dict[str, Any], file: str, dataset: str, categories: dict[str, str], problems: list[Problem]
-) -> dict[str, Any]:
-    detections = image.get("detections")
+def _check_task(path: Path, task: Any, url: str) -> None:
+    """Refuse results that lie in the folder of another task: of version 3 it is named ID, of version 4 job_ID."""
+    folder = url.partition("?")[0].rpartition("/")[0].rpartition("/")[2]
+    if isinstance(task, str) and folder.removeprefix("job_").replace("-", "") != task.replace("-", ""):
+        raise InputError(f"{path}: TaskId is {task!r}, but its detections lie in {folder!r}; is it of another task?")
+
+
+def _version_faults(info: dict[str, Any]) -> Iterator[Fault]:
+    version = info.get("format_version")
+    try:
+        is_known = version is None or 1 <= round(float(str(version)), 2) <= float(FORMAT_VERSION)
+    except ValueError:
+        is_known = False
+    if not is_known:
+        yield Fault(f"info.format_version: {version!r} is none of 1.0 to {FORMAT_VERSION}, which can be read"[:150])
+
+
+def _name_faults(categories: dict[str, Any]) -> Iterator[Fault]:
+    for number, name in categories.items():
+        if not isinstance(name, str) or not name.strip():
+            yield Fault(f"detection_categories.{escaped(number)}: expected a name, got {name!r}"[:150])
+
+
+def _of_image(image: Any, at: int) -> Iterator[Result | Problem | Fault]:
+    if not isinstance(image, dict) or not isinstance(image.get("file"), str):
+        yield Fault(f"images[{at}]: expected an object with a text 'file', got {image!r}"[:150])
+        return
+    detections, file = image.get("detections"), _tidy(image["file"])
+    if not isinstance(detections, list | None):
+        yield Fault(f"images[{at}].detections: expected a list, got {detections!r}"[:150])
+        return
+    if _is_video(image, file):
+        yield Problem(escaped(f"images[{at}] {file}"), "skipped", "it is a video, not a photo")
+        return
     failure = image.get("failure") or (None if detections is not None else "no detections recorded")
-    row = {"image": f"{dataset}/{file}", "dataset": dataset, "file": file}
     if failure:
-        return {**row, "failure": str(failure), "boxes": None}
+        yield Result(at, file, escaped(str(failure)), None)
+        return
     boxes = []
-    for at, detection in enumerate(detections or []):
-        try:
-            boxes.append(_box(detection, categories))
-        except ValueError as error:
-            problems.append(Problem(f"{file} detections[{at}]", "ignored", str(error)))
-    return {**row, "failure": None, "boxes": boxes}
+    for detection in detections or ():
+        box, wrong = _box(detection)
+        if wrong:
+            yield Problem(escaped(f"images[{at}] {file}"), *wrong)
+        if box:
+            boxes.append(box)
+    yield Result(at, file, None, boxes)
 
 
-def _box(detection: Any, categories: dict[str, str]) -> dict[str, Any]:
+def _tidy(file: str) -> str:
+    return file if "://" in file else NEEDLESS.sub("", file).replace("\\", "/")
+
+
+def _is_video(image: dict[str, Any], file: str) -> bool:
+    has_frames = image.get("frame_rate") is not None or image.get("frames_processed") is not None
+    boxes = image.get("detections") or ()
+    has_frames = has_frames or any(isinstance(box, dict) and box.get("frame_number") is not None for box in boxes)
+    return has_frames and not file.lower().endswith(PHOTOS)
+
+
+def _box(detection: Any) -> tuple[Box | None, tuple[str, str, str] | None]:
+    """Give a box, and kind, reason and value of what is wrong with it."""
     if not isinstance(detection, dict):
-        raise ValueError(f"expected an object, got {detection!r}")
-    confidence = detection.get("conf")
+        return None, ("ignored", "detection is no object", repr(detection)[:100])
+    confidence, given = detection.get("conf"), detection.get("bbox")
     if not is_number(confidence) or not 0 <= confidence <= 1:
-        raise ValueError(f"conf is not a number from 0 to 1: {confidence!r}")
-    category = str(detection.get("category"))
-    if category not in categories:
-        raise ValueError(f"category {category!r} is not in detection_categories")
-    box, _ = inside(detection.get("bbox"))
-    return {"category": categories[category], "confidence": float(confidence), **box}
+        return None, ("ignored", "conf is not a number from 0 to 1", repr(confidence)[:100])
+    if not isinstance(given, list) or len(given) != 4 or not all(map(is_number, given)):
+        return None, ("ignored", "box is not four numbers", repr(given)[:100])
+    x, y, w, h = map(float, given)
+    left, top, right, bottom = max(0.0, x), max(0.0, y), min(1.0, x + w), min(1.0, y + h)
+    if w <= 0 or h <= 0 or right <= left or bottom <= top:
+        return None, ("ignored", "box has no area inside the image", repr(given)[:100])
+    category = escaped(str(detection.get("category")))
+    outside = max(left - x, top - y, x + w - right, y + h - bottom)
+    # Clipping in floating point moves the last digits of boxes that were fine: leave those as they are.
+    if outside <= 1e-9:
+        return (category, float(confidence), x, y, w, h), None
+    clipped = (category, float(confidence), left, top, right - left, bottom - top)
+    if outside <= ROUNDING:
+        return clipped, None
+    if (right - left) * (bottom - top) < w * h / 2:
+        return None, ("ignored", "most of the box lies outside the image", repr(given)[:100])
+    return clipped, ("mended", "box reaches outside the image; clipped", repr(given)[:100])

@@ -7,7 +7,6 @@ formats. Rows may come in any order; readers of large tables may give whole Arro
 
 import re
 import sys
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeGuard
 
 import pyarrow as pa
@@ -126,15 +125,6 @@ ANNOTATIONS = pa.schema(
     ]
 )
 CATEGORIES, PROBLEMS = (pa.schema([(name, _TEXT) for name in kind._fields]) for kind in (Category, Problem))
-
-
-@dataclass
-class Parsed:
-    """Rows of a table, and what could not be taken over."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    num_given: int = 0
 
 
 def text(value: Any) -> str | None:
