@@ -175,6 +175,7 @@ def _ancestor(photos: Photos, folder: Path) -> int:
 def _floor(photos: Photos, folder: Path) -> int:
     from camtraps.crops import CropParams, plan
     from camtraps.params import load
+    from camtraps.units import start_worker
 
     params = load(CropParams, "crop", REPOSITORY / "params.yaml")
     boxes = photos.boxes[[*"xywh"]].itertuples(index=False, name=None)
@@ -182,7 +183,7 @@ def _floor(photos: Photos, folder: Path) -> int:
     wanted = [
         (path, _inside(plan(box, photos.size, params), photos.size)) for path, box in zip(paths, boxes, strict=True)
     ]
-    with ProcessPoolExecutor(_num_workers(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(_num_workers(), mp_context=get_context("spawn"), initializer=start_worker) as pool:
         return sum(pool.map(_decode, wanted, chunksize=20))
 
 

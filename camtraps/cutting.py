@@ -18,6 +18,7 @@ from camtraps import failures, images, reading, shards
 from camtraps.crops import CropParams, Plan, plan, relative
 from camtraps.detections import HUMAN
 from camtraps.files import code_digest, digest, link_or_copy, remove, replacing, work_dir
+from camtraps.progress import bar
 from camtraps.schema import CROPS
 from camtraps.storage import Images, PhotoError, is_local, stamp
 from camtraps.units import Unit, missing, run
@@ -78,17 +79,24 @@ def cut_all(boxes: pd.DataFrame, sources: Images, params: CropParams, output: Pa
     # An old shard may be a hard link into the work folder: to write into it would change what is kept there.
     remove(output / "shards")
     parts = [feather.read_table(result / "boxes.arrow", memory_map=False) for result in results]
-    rows = pd.concat([boxes[KNOWN], pa.concat_tables([RESULT.empty_table(), *parts]).to_pandas()], axis=1)
-    is_cut = rows["length"].notna()
+    done = pa.concat_tables([RESULT.empty_table(), *parts])
+    is_cut = done["length"].is_valid().to_numpy()
+    cut = _beside(boxes.loc[is_cut, KNOWN], done.filter(is_cut).select([field.name for field in FILLED]))
     folders = dict(zip(boxes["shard"].unique(), results, strict=True))
-    published = {str(name): folders[name] for name in rows["shard"][is_cut].unique()}
+    published = {name: folders[name] for name in cut["shard"].unique()}
     for name, result in published.items():
         link_or_copy(result / "crops.zip", output / name)
     num_new = sum(result.name in new for result in published.values())
-    return Cut(rows[is_cut].reset_index(drop=True), _left_out(rows[~is_cut]), len(published), num_new)
+    rest = _beside(boxes.loc[~is_cut, ["image", "box"]], done.filter(~is_cut).select(["failed", "skipped"]))
+    return Cut(cut, _left_out(rest), len(published), num_new)
+
+
+def _beside(rows: pd.DataFrame, more: pa.Table) -> pd.DataFrame:
+    return pd.concat([rows.reset_index(drop=True), more.to_pandas()], axis=1)
 
 
 def _left_out(rows: pd.DataFrame) -> pd.DataFrame:
+    """Make rows of the failures table of image, box and the reason, which is in ``failed`` or in ``skipped``."""
     parts = []
     for kind in ("failed", "skipped"):
         some = rows[rows[kind].notna()]
@@ -126,8 +134,11 @@ def _units(boxes: pd.DataFrame, sources: Images, params: CropParams) -> Iterator
     photos["boxes"] = np.diff(first, append=len(boxes))
     uris = [sources.source(*each) for each in zip(photos["dataset"].tolist(), photos["file"].tolist(), strict=True)]
     spans = [slice(*span) for span in pairwise(_starts(photos["shard"]))]
-    with ThreadPoolExecutor(STAMPERS) as pool:
-        stamps = list(pool.map(lambda span: [stamp(uri) for uri in uris[span]], spans))
+    stamps: list[list[str]] = []
+    with ThreadPoolExecutor(STAMPERS) as pool, bar("crop: what has changed", len(uris), "photos") as progress:
+        for of_photos in pool.map(lambda span: [stamp(uri) for uri in uris[span]], spans):
+            stamps.append(of_photos)
+            progress.update(len(of_photos))
     spans_of_boxes = [slice(*span) for span in pairwise(_starts(boxes["shard"]))]
     photos, boxes = photos[["image", "dataset", "file", "boxes"]], boxes[["box", "detector", *"xywh"]]
     for span, of_photos, of_boxes in zip(spans, stamps, spans_of_boxes, strict=True):

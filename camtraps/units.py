@@ -105,12 +105,23 @@ def die_with_parent() -> None:
             sys.exit(1)
 
 
+def start_worker() -> None:
+    """Set a new worker process up: it ends with its parent, and keeps the memory of large buffers."""
+    die_with_parent()
+    if sys.platform == "linux" and "glibc" in str(os.confstr("CS_GNU_LIBC_VERSION")):
+        # Keep large buffers instead of giving each decoded photo back to the kernel. Both calls are needed: one alone
+        # switches glibc's own adaption off.
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
+        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
+
+
 def _run_pool(wanted: list[Unit], function: Function, folder: Path, progress: "tqdm[Any]") -> None:
     num = min(num_workers(), len(wanted))
     # Large units first: a last one that is large would keep one worker while the others rest.
     queue = iter(sorted(wanted, key=lambda unit: -unit.size))
     context = get_context("spawn")  # a forked DuckDB, Arrow or torch thread pool may hang
-    with ProcessPoolExecutor(num, mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(num, mp_context=context, initializer=start_worker) as pool:
         waiting: dict[Future[None], Unit] = {}
         try:
             while True:
@@ -128,16 +139,6 @@ def _run_pool(wanted: list[Unit], function: Function, folder: Path, progress: "t
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    die_with_parent()
-    if sys.platform == "linux" and "glibc" in str(os.confstr("CS_GNU_LIBC_VERSION")):
-        # Keep large buffers instead of giving each decoded photo back to the kernel. Both calls are needed: one alone
-        # switches glibc's own adaption off.
-        libc = ctypes.CDLL(None)
-        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD
-        libc.mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD
 
 
 def _is_final(result: Path) -> bool:

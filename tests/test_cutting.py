@@ -157,6 +157,7 @@ def test_a_photo_that_cannot_be_read_is_failed_and_the_rest_is_done(tmp_path, da
         (tmp_path / "photos/a.jpg").write_bytes(data)
     result = cut_photos(tmp_path, ("a.jpg", "1", {}), ("a.jpg", "1", {"box": 1}), ("b.jpg", "1", {}))
     assert result.crops["image"].tolist() == ["d/b.jpg"]
+    assert pixels(tmp_path, result.crops.to_dict("records")[0]).shape == (36, 36, 3)
     assert result.failures[["image", "box", "kind"]].to_numpy(object).tolist() == [
         ["d/a.jpg", 0, "failed"],
         ["d/a.jpg", 1, "failed"],
