@@ -183,7 +183,10 @@ def _floor(photos: Photos, folder: Path) -> int:
     wanted = [
         (path, _inside(plan(box, photos.size, params), photos.size)) for path, box in zip(paths, boxes, strict=True)
     ]
-    with ProcessPoolExecutor(_num_workers(), mp_context=get_context("spawn"), initializer=start_worker) as pool:
+    own = (os.getpid(),)
+    with ProcessPoolExecutor(
+        _num_workers(), mp_context=get_context("spawn"), initializer=start_worker, initargs=own
+    ) as pool:
         return sum(pool.map(_decode, wanted, chunksize=20))
 
 

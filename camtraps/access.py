@@ -30,7 +30,7 @@ CREDENTIALS = {  # where each kind of store gets them from
 }
 AT_ONCE = 100  # connections to one store; more threads than that would wait for each other
 # A part of an address that signs, or letters as only a key has so many.
-SECRET = re.compile(r"(sig|key|token|password)=|[?@]|^[\w+/=-]{40,}$", re.IGNORECASE)
+SECRET = re.compile(r"(sig|key|token|password)=|^[\w+/=-]{40,}$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +58,7 @@ class Reach:
         """Refuse what cannot be, and keys."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, str) and SECRET.search(value):
+            if isinstance(value, str) and _is_secret(field.name, value):
                 raise ValueError(f"{field.name}: looks like a key; keys stay in environment variables")
         check_range(self, timeout=(0.1, 3600), tries=(1, 100))
         if self.endpoint is not None and not re.match(r"https?://\w", self.endpoint):
@@ -77,6 +77,12 @@ def place(uri: str) -> str:
     """Give the bucket or host of a URI, for messages: the same for all its photos, and without a key."""
     protocol, _, rest = uri.partition("://")
     return f"{protocol}://{re.split('[/?#]', rest, maxsplit=1)[0].rpartition('@')[2]}"
+
+
+def shown(uri: str) -> str:
+    """Give a URI without a key, for messages."""
+    _, slash, path = re.split(r"[?#]|sig=", uri.partition("://")[2], maxsplit=1, flags=re.IGNORECASE)[0].partition("/")
+    return place(uri) + slash + path
 
 
 def reach(uri: str) -> Reach:
@@ -119,14 +125,14 @@ def check_root(uri: str) -> None:
     """Refuse the address of an image folder that has a key in it: it would get into git with the collection.
 
     Raises:
-        InputError: a web address with a ``?`` or a password, or any with a signature.
+        InputError: a web address with a ``?`` or a name of a user, or any with a password or a signature.
     """
     if _holds_key(uri):
-        shown = place(uri) + urlsplit(uri).path
+        plain = shown(uri)
         raise InputError(
-            f"{shown}: the address of an image folder must not hold a key, since it is kept in datasets.csv; give it "
+            f"{plain}: the address of an image folder must not hold a key, since it is kept in datasets.csv; give it "
             "without, and name the environment variable that holds the key in storage.yaml, as in "
-            f"`{shown}: {{sas: PHOTOS_SAS}}`"
+            f"`{plain}: {{sas: PHOTOS_SAS}}`"
         )
 
 
@@ -186,7 +192,7 @@ def gs(reach: Reach) -> Any:
     """Give the gcsfs file system.
 
     Raises:
-        InputError: gcsfs is not installed.
+        InputError: gcsfs is not installed, or the file that ``$GOOGLE_APPLICATION_CREDENTIALS`` names is no key.
     """
     try:
         from gcsfs.core import GCSFileSystem
@@ -208,13 +214,19 @@ def has_aws_credentials() -> bool:
 
 @lru_cache
 def has_google_credentials() -> bool:
-    """Say whether there are Google's application default credentials."""
+    """Say whether there are Google's application default credentials.
+
+    Raises:
+        InputError: ``$GOOGLE_APPLICATION_CREDENTIALS`` names a file, but there are none.
+    """
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
 
     try:
         google.auth.default()
-    except DefaultCredentialsError:
+    except DefaultCredentialsError as error:
+        if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            raise InputError(f"GOOGLE_APPLICATION_CREDENTIALS: {str(error.args[0]).splitlines()[0]}") from None
         return False
     return True
 
@@ -237,7 +249,7 @@ def _read(path: Path, version: tuple[int, ...] | None) -> Mapping[str, Reach]:
     for prefix, given in document.items():
         known = OPTIONS.get(kind(str(prefix)))
         if "://" not in str(prefix) or not known:
-            raise ParamsError(f"{path}: {prefix}: must begin with s3://, az://, gs:// or https://")
+            raise ParamsError(f"{path}: {prefix}: must begin with s3://, az://, gs://, https:// or http://")
         if _holds_key(prefix):
             raise ParamsError(f"{path}: {place(prefix)}: the address holds a key; name its variable as sas instead")
         for key in given if isinstance(given, dict) else ():
@@ -247,9 +259,18 @@ def _read(path: Path, version: tuple[int, ...] | None) -> Mapping[str, Reach]:
 
 
 def _holds_key(uri: str) -> bool:
-    if kind(uri) == "web":
-        return "?" in uri or "@" in urlsplit(uri).netloc
-    return "://" in uri and "sig=" in uri.lower()
+    _, mark, rest = uri.partition("://")
+    user, at, _ = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    is_web = kind(uri) == "web"
+    has_password = bool(at) and (is_web or ":" in user)
+    return bool(mark) and (has_password or "sig=" in rest.lower() or (is_web and "?" in rest))
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if name == "endpoint" and re.search("[?@]", value):
+        return True
+    is_variable = name == "sas" and re.fullmatch("[A-Z_0-9]+", value)  # however long
+    return not is_variable and bool(SECRET.search(value))
 
 
 def _is_below(uri: str, prefix: str) -> bool:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camtraps import calibration, catalog
+from camtraps import calibration, catalog, tables
 from camtraps.boxes import match
 from camtraps.calibration import Curve
 from camtraps.errors import InputError, MissingError
+from camtraps.schema import RECORDED
 
 LEAST = 50  # boxes; fewer say little about ten bins
 BOX = ("x", "y", "w", "h")
@@ -36,6 +37,20 @@ class Judged:
         return right / max(1, int(kept.sum())), right / max(1, self.num_true)
 
 
+def recorded(collection: Path, version: str) -> list[Path]:
+    """Give the tables of a recorded detector.
+
+    Raises:
+        MissingError: there are none.
+    """
+    folder = collection / "detections"
+    paths = sorted((folder / version).glob("*.parquet"))
+    if not paths:
+        there = ", ".join(sorted(path.name for path in folder.glob("*") if any(path.glob("*.parquet")))) or "none"
+        raise MissingError(f"{folder / version}: no recorded detections; there are: {there}")
+    return paths
+
+
 def judge(collection: Path, version: str) -> Judged:
     """Compare the recorded boxes of a detector with the human ones, in all photos that have both.
 
@@ -44,13 +59,12 @@ def judge(collection: Path, version: str) -> Judged:
 
     Raises:
         MissingError: nothing is recorded for that version.
+        TableError: what is recorded is no such table.
         InputError: too few boxes, or all are right, or none.
     """
-    folder = collection / "detections"
-    paths = sorted((folder / version).glob("*.parquet"))
-    if not paths:
-        there = ", ".join(sorted(path.name for path in folder.glob("*") if any(path.glob("*.parquet")))) or "none"
-        raise MissingError(f"{folder / version}: no recorded detections; there are: {there}")
+    paths = recorded(collection, version)
+    for path in paths:
+        tables.check_schema(path, RECORDED)
     database = catalog.connect(collection / "catalog")
     sql = """select coalesce(p.location, p.image) as location, p.dataset, r.boxes as found, p.boxes as true
              from read_parquet(?) r join photos p using (image)
@@ -69,7 +83,7 @@ def judge(collection: Path, version: str) -> Judged:
     num, right = len(confidence), int(judged.is_right.sum())
     if num < LEAST or right in (0, num):
         raise InputError(
-            f"{folder / version}: {num:,} boxes in {num_photos:,} photos that people have boxed, {right:,} of them "
+            f"{paths[0].parent}: {num:,} boxes in {num_photos:,} photos that people have boxed, {right:,} of them "
             f"right; a calibration needs {LEAST} boxes, right ones and wrong ones"
         )
     return judged

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,18 @@ from camtraps.files import replacing
 
 FILE = "calibration.npz"  # beside the recorded detections of its version
 BINS = 10
+# What NumPy raises where a file is no archive, or a broken one.
+BROKEN = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -108,18 +121,20 @@ def read(path: Path) -> Curve:
 
     Raises:
         MissingError: no such file.
-        InputError: not a NumPy archive with ``x`` and ``y`` as it should be.
+        InputError: cannot be read, or is not a NumPy archive with ``x`` and ``y`` as it should be.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise MissingError(f"{path}: not found; make one with `camtraps calibrate-detector`") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as a file: {(error.strerror or str(error)).lower()}") from None
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             values = {name: archive[name] for name in ("x", "y")}
             about = {name: str(archive[name]) for name in ("detector", "made") if name in archive.files}
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as reason:
-        raise InputError(f"{path}: not a NumPy archive with the arrays x and y: {reason}".splitlines()[0]) from None
+    except BROKEN:
+        raise InputError(f"{path}: not a NumPy archive with the arrays x and y, or damaged") from None
     for name, array in values.items():
         if array.ndim != 1 or not len(array) or array.dtype.kind not in "fiu":
             raise InputError(f"{path}: {name}: expected a list of numbers, got {array.dtype} of shape {array.shape}")

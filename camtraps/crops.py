@@ -6,6 +6,7 @@ from typing import Literal
 import pandas as pd
 
 from camtraps import failures
+from camtraps.errors import InputError
 from camtraps.params import check_range
 from camtraps.taxonomy import fold
 
@@ -33,7 +34,7 @@ class CropParams:
     """Crops are stored no larger than this, in pixels; null keeps all pixels."""
     quality: int
     """JPEG quality, 1 to 100."""
-    subsampling: Literal["4:2:0", "4:4:4"]
+    subsampling: Literal[420, 444]
     """Colour resolution of the JPEG: halved both ways, or full."""
     save_full_images: bool
     """Keep photos that come from elsewhere in data/<name>/images."""
@@ -80,7 +81,14 @@ def select(queried: pd.DataFrame, detections: pd.DataFrame, params: CropParams) 
         queried: rows of the queried table.
         detections: rows of the detections table, for photos of ``queried`` only.
         params: which categories, from which confidence on, and whether boxes that recur are left out.
+
+    Raises:
+        InputError: no box is of a wanted category.
     """
+    there = set(detections["category"].unique())
+    if there and not there & set(params.categories):
+        asked, given = ", ".join(params.categories), ", ".join(sorted(there))
+        raise InputError(f"params.yaml: crop.categories: no box is of category {asked}; there are: {given}")
     columns = ["image", "dataset", "file", "location", "sequence", "datetime", "class", "label"]
     several = queried["labels"].map(lambda names: ", ".join(names) if len(names) > 1 else "").astype("str")
     photos = queried[columns].assign(several=several)

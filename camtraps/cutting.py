@@ -20,8 +20,8 @@ from camtraps.detections import HUMAN
 from camtraps.files import code_digest, digest, link_or_copy, remove, replacing, work_dir
 from camtraps.progress import bar
 from camtraps.schema import CROPS
-from camtraps.storage import Images, PhotoError, is_local, stamp
-from camtraps.units import Unit, missing, run
+from camtraps.storage import Images, PhotoError, address, is_local, stamp
+from camtraps.units import Unit, may_pass, missing, run
 
 CODE = ("camtraps.cutting", "camtraps.crops", "camtraps.images", "camtraps.regions", "camtraps.shards")
 LOOKS = ("rule", "shape", "margin", "min_side", "max_side", "quality", "subsampling")  # parameters that change a crop
@@ -143,12 +143,11 @@ def _units(boxes: pd.DataFrame, sources: Images, params: CropParams) -> Iterator
     photos, boxes = photos[["image", "dataset", "file", "boxes"]], boxes[["box", "detector", *"xywh"]]
     for span, of_photos, of_boxes in zip(spans, stamps, spans_of_boxes, strict=True):
         shard = Shard(photos.iloc[span], boxes.iloc[of_boxes], sources, params)
-        root = sources.roots[shard.photos["dataset"].iloc[0]].partition("?")[0]
-        texts = ([root], shard.photos["image"].tolist(), of_photos, shard.boxes["detector"].tolist())
+        root = sources.roots[shard.photos["dataset"].iloc[0]]
+        texts = ([address(root)], shard.photos["image"].tolist(), of_photos, shard.boxes["detector"].tolist())
         numbers = (shard.photos["boxes"], *(shard.boxes[name] for name in ("box", *"xywh")))
         parts = [*("\0".join(each) for each in texts), *(each.to_numpy("<f8").tobytes() for each in numbers)]
-        # `_cut_shard` knows better whether a photo may come back unseen.
-        yield Unit(digest(common, *parts), shard, len(of_photos), remote=True)
+        yield Unit(digest(common, *parts), shard, len(of_photos))
 
 
 def _starts(names: pd.Series) -> list[int]:
@@ -162,7 +161,7 @@ def member_name(image: str, box: int, detector: str) -> str:
 
 
 def _cut_shard(shard: Shard, folder: Path) -> bool:
-    """Write ``crops.zip`` and ``boxes.arrow``; say whether no failed photo can be whole later with the same stamp."""
+    """Write ``crops.zip`` and ``boxes.arrow``; say whether no failure `may_pass`."""
     rows: list[dict[str, Any]] = []
     is_final = True
     uris = [shard.images.uri(*each) for each in zip(shard.photos["dataset"], shard.photos["file"], strict=True)]
@@ -178,7 +177,7 @@ def _cut_shard(shard: Shard, folder: Path) -> bool:
             _save(given, uri, shard.images.copy(photo.dataset, photo.file) if shard.params.save_full_images else None)
         except PhotoError as error:
             rows += [{"failed": str(error)} for _ in wanted]
-            is_final &= is_local(shard.images.roots[photo.dataset]) and not str(error).startswith("photo not readable")
+            is_final &= not may_pass(str(error), not is_local(shard.images.roots[photo.dataset]))
     members = sorted((row["name"], row["jpeg"]) for row in rows if "jpeg" in row)
     places = shards.write(folder / "crops.zip", members)
     place_of = {name: {"offset": at, "length": num} for (name, _), (at, num) in zip(members, places, strict=True)}
@@ -204,7 +203,13 @@ def _cut_photo(photo: images.Photo, boxes: list[Any], params: CropParams) -> lis
 def _planned(box: Any, size: tuple[int, int], params: CropParams) -> Plan | str:
     if max(box.w * size[0], box.h * size[1]) < params.min_side:
         return "box smaller than crop.min_side"
-    return plan((box.x, box.y, box.w, box.h), size, params) or "box without a pixel under crop.rule ancestor"
+    planned = plan((box.x, box.y, box.w, box.h), size, params)
+    if planned is None:
+        return "box without a pixel under crop.rule ancestor"
+    left, top, right, bottom = planned.rectangle
+    if max((right - left) * (bottom - top), (planned.pad_to or 0) ** 2) > images.MAX_CROP_PIXELS:
+        return "crop would have too many pixels; lower crop.margin, or use crop.shape box"
+    return planned
 
 
 def _cut(photo: images.Photo, planned: Plan, params: CropParams) -> dict[str, Any]:

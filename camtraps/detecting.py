@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import PIL
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,11 +19,11 @@ from camtraps.detectors import batch_api, megadetector, motion
 from camtraps.files import code_digest, digest, read_json, work_dir, write_json
 from camtraps.journal import Journal
 from camtraps.schema import RECORDED, TEXT
-from camtraps.storage import Images, is_local, stamp
-from camtraps.units import Unit, prune, run
+from camtraps.storage import Images, address, is_local, stamp
+from camtraps.units import Unit, may_pass, prune, run
 
 # What turns pixels into motion's answers; how they are read from their storage does not matter.
-CODE = tuple(f"camtraps.detectors.{name}" for name in ("motion", "background", "answers"))
+CODE = ("camtraps.images", *(f"camtraps.detectors.{name}" for name in ("motion", "background", "answers")))
 RESULT = "answers.json"
 DETECTORS: dict[str, ModuleType] = {"megadetector": megadetector, "batch_api": batch_api}  # look at photos one by one
 
@@ -63,7 +64,7 @@ def detect_motion(photos: pd.DataFrame, wanted: set[str], images: Images) -> pa.
     Returns:
         As `detect`.
     """
-    code = code_digest(CODE)
+    code = digest(code_digest(CODE), PIL.__version__)
     places = [_Place.of(rows, images, code) for _, rows in photos.groupby(["dataset", "place"], sort=True)]
     asked = [(place, [image for image, *_ in place.photos if image in wanted]) for place in places]
     fingerprints = {image: place.fingerprint for place, own in asked for image in own}
@@ -91,20 +92,25 @@ class _Place:
         seconds = [None if pd.isna(time) else time.timestamp() for time in rows["datetime"]]
         photos = zip(rows["image"], (images.uri(*name) for name in names), sequences, seconds, strict=True)
         sources = [images.source(*name) for name in names]
-        made_from = [sources, [stamp(source) for source in sources], sequences, seconds]
+        made_from = [[address(source) for source in sources], [stamp(source) for source in sources], sequences, seconds]
         is_remote = not all(is_local(source) for source in sources)
         return cls([list(photo) for photo in photos], digest(code, json.dumps(made_from)), is_remote)
 
     def unit(self, wanted: list[str]) -> Unit:
-        payload = {"photos": self.photos, "wanted": wanted}
-        return Unit(digest(self.fingerprint, *wanted), payload, len(wanted), self.is_remote)
+        payload = {"photos": self.photos, "wanted": wanted, "remote": self.is_remote}
+        return Unit(digest(self.fingerprint, *wanted), payload, len(wanted))
 
 
 def _detect_place(payload: dict[str, Any], folder: Path) -> bool:
     photos = [motion.Photo(*photo) for photo in payload["photos"]]
     answers = motion.detect(photos, set(payload["wanted"]))
-    write_json(folder / RESULT, [answer.row(image, *image.split("/", 1)) for image, answer in answers.items()])
-    return not any(answer.failure for answer in answers.values())
+    rows = [answer.row(name, *name.split("/", 1)) | {"passing": answer.passing} for name, answer in answers.items()]
+    write_json(folder / RESULT, rows)
+    return not any(_passes(row, payload["remote"]) for row in rows)
+
+
+def _passes(row: Mapping[str, Any], is_remote: bool) -> bool:
+    return row.get("passing", False) or (row["failure"] is not None and may_pass(row["failure"], is_remote))
 
 
 def _detect_each(wanted: list[str], images: Images, params: DetectParams) -> pa.Table:
@@ -114,7 +120,10 @@ def _detect_each(wanted: list[str], images: Images, params: DetectParams) -> pa.
     photos["uri"] = [images.uri(*name) for name in names]
     photos["source"] = [images.source(*name) for name in names]
     photos["stamp"] = [stamp(source) for source in photos["source"]]
-    fingerprints = dict(zip(wanted, map(digest, photos["source"], photos["stamp"]), strict=True))
+    # Answers that were paid for stay good whatever our code.
+    code = [megadetector.made_with()] if params.detector == "megadetector" else []
+    made_from = zip(photos["source"].map(address), photos["stamp"], strict=True)
+    fingerprints = {image: digest(*code, *each) for image, each in zip(wanted, made_from, strict=True)}
     remote = set(photos["image"][[not is_local(source) for source in photos["source"]]])
     answers = _Answers(version(params), fingerprints, remote)
     rest = photos[photos["image"].isin(answers.lacking())].reset_index(drop=True)
@@ -126,7 +135,7 @@ def _detect_each(wanted: list[str], images: Images, params: DetectParams) -> pa.
 class _Answers:
     """The answers for some photos, in the journal of their detector.
 
-    Failures of photos from elsewhere are not kept: nothing would tell that such a photo has come back.
+    What may pass is not kept: nothing would tell that a photo has come back.
     """
 
     def __init__(self, version: str, fingerprints: Mapping[str, str], remote: Collection[str]) -> None:
@@ -140,10 +149,13 @@ class _Answers:
         return set(self.fingerprints) - set(self.journal.known(self.fingerprints)["image"].to_pylist())
 
     def keep(self, rows: list[dict[str, Any]]) -> None:
-        passing = [row for row in rows if row["failure"] and row["image"] in self.remote]
-        lasting = [row for row in rows if not (row["failure"] and row["image"] in self.remote)]
-        self.passing += passing
-        self.journal.add([row | {"fingerprint": self.fingerprints[row["image"]]} for row in lasting])
+        lasting = []
+        for row in rows:
+            if _passes(row, row["image"] in self.remote):
+                self.passing.append(row)
+            else:
+                lasting.append(row | {"fingerprint": self.fingerprints[row["image"]]})
+        self.journal.add(lasting)
 
     def table(self) -> pa.Table:
         passing = pa.Table.from_pylist(self.passing, schema=RECORDED.schema)
@@ -168,7 +180,7 @@ def record(collection: Path, answers: pa.Table) -> list[Path]:
         path = collection / "detections" / given["version"][0].as_py() / f"{dataset}.parquet"
         rows = given.select(RECORDED.schema.names)
         if path.exists():
-            old = tables.read_arrow(path, RECORDED)
+            old = tables.read_arrow(path, RECORDED).cast(RECORDED.schema)  # an import writes all columns nullable
             good = old.filter(old["boxes"].is_valid())["image"]
             rows = rows.filter(pc.or_(rows["boxes"].is_valid(), pc.invert(pc.is_in(rows["image"], good))))
             rows = pa.concat_tables([rows, old.filter(pc.invert(pc.is_in(old["image"], rows["image"])))])

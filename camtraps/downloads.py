@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from camtraps import remote
+from camtraps import access, remote
 from camtraps.errors import InputError
 from camtraps.files import climbs, digest, replacing, work_dir
 from camtraps.progress import bar
@@ -13,7 +13,10 @@ from camtraps.troubles import Trouble
 
 
 def fetch(url: str) -> Path:
-    """Download a file, unless it was downloaded before with the same size and time of change; give where it is.
+    """Download a file; give where it is.
+
+    It is not asked for again if it was downloaded before with the same size and version (such as its time of change),
+    where the server tells one.
 
     Raises:
         InputError: no web address, no such file, refused, out of reach or broken off.
@@ -24,14 +27,14 @@ def fetch(url: str) -> Path:
     try:
         about = remote.look(url)
         target = _target(url, about)
-        if not target.exists():
+        if not (about.versions and target.exists()):
             with (
                 replacing(target) as part,
                 bar(f"downloading {target.name}", about.size or 0, "B", scale=True) as shown,
             ):
                 remote.save(url, part, shown.update)
     except Trouble as trouble:
-        raise InputError(f"{url.partition('?')[0]}: cannot be downloaded: {trouble}") from trouble
+        raise InputError(f"{access.shown(url)}: cannot be downloaded: {trouble}") from trouble
     return target
 
 

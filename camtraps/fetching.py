@@ -2,6 +2,8 @@
 
 import errno
 import math
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ OF_THE_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, er
 class Answer(NamedTuple):
     """What became of one photo: it was there, or so many bytes came, or there is a reason why not."""
 
-    image: str
+    photo: Listed
     there: bool = False
     num_bytes: int = 0
     reason: str | None = None
@@ -37,14 +39,14 @@ class Answer(NamedTuple):
 class Fetched:
     """What became of photos.
 
-    ``failures`` are (image, reason), sorted. ``last`` is the one after which the rest was not asked for, if so.
+    ``failures`` are (image, reason), sorted. ``last`` has, by dataset, the one after which its rest was not asked for.
     """
 
     num_fetched: int
     num_bytes: int
     num_there: int
     failures: list[tuple[str, str]]
-    last: tuple[str, str] | None
+    last: dict[str, tuple[str, str]]
 
     def __str__(self) -> str:
         """Tell the counts."""
@@ -68,22 +70,29 @@ def fetch(photos: Iterable[Listed], num_photos: int, images: Images, num_threads
         CamtrapsError: nothing can be written, such as on a full disk; ``storage.yaml`` cannot be used.
         OSError: a folder cannot be made.
     """
-    fetched = there = num_bytes = streak = 0
+    fetched = there = num_bytes = 0
     failures: list[tuple[str, str]] = []
+    streaks: Counter[str] = Counter()
+    last: dict[str, tuple[str, str]] = {}
+    asked = (photo for photo in photos if photo.dataset not in last)
+
+    def ask(photo: Listed) -> Answer | None:
+        return None if photo.dataset in last else _fetch(photo, images, verify)
+
     with bar("fetching", num_photos, "photos") as progress:
-        for answer in _answers(photos, lambda photo: _fetch(photo, images, verify), num_threads):
+        for answer in filter(None, _answers(asked, ask, num_threads)):
             progress.update()
-            streak = streak + 1 if answer.refused else 0
+            dataset = answer.photo.dataset
+            streaks[dataset] = streaks[dataset] + 1 if answer.refused else 0
             if answer.reason is not None:
-                failures.append((answer.image, answer.reason))
+                failures.append((answer.photo.image, answer.reason))
             elif answer.there:
                 there += 1
             else:
                 fetched += 1
                 num_bytes += answer.num_bytes
-            if streak >= GIVE_UP:
-                break
-    last = failures[-1] if streak >= GIVE_UP else None
+            if streaks[dataset] >= GIVE_UP:
+                last[dataset] = failures[-1]
     return Fetched(fetched, num_bytes, there, sorted(failures), last)
 
 
@@ -106,10 +115,12 @@ def size(num_bytes: int) -> str:
     return f"{num_bytes / 1000**power:.1f} {'kMGT'[power - 1]}B" if power else num(num_bytes, "byte")
 
 
-def _answers(photos: Iterable[Listed], ask: Callable[[Listed], Answer], num_threads: int) -> Iterator[Answer]:
+def _answers(
+    photos: Iterable[Listed], ask: Callable[[Listed], Answer | None], num_threads: int
+) -> Iterator[Answer | None]:
     """Give the answers as they come."""
     pool = ThreadPoolExecutor(num_threads)
-    waiting: set[Future[Answer]] = set()
+    waiting: set[Future[Answer | None]] = set()
     try:
         for photo in photos:
             waiting.add(pool.submit(ask, photo))
@@ -126,19 +137,30 @@ def _answers(photos: Iterable[Listed], ask: Callable[[Listed], Answer], num_thre
 def _fetch(photo: Listed, images: Images, verify: bool) -> Answer:
     try:
         uri, path = images.source(photo.dataset, photo.file), images.copy(photo.dataset, photo.file)
-        assert path, photo
-        if is_there(photo, images) and not (verify and _differs(uri, path)):
-            return Answer(photo.image, there=True)
+        there = is_there(photo, images)
     except InputError as error:
-        return Answer(photo.image, reason=str(error))
+        return Answer(photo, reason=str(error))
+    assert path, photo
+    if there and not (verify and _differs(uri, path)):
+        return Answer(photo, there=True)
     try:
-        return Answer(photo.image, num_bytes=download(uri, path))
+        num_bytes = download(uri, path)
+        if _is_page(path):
+            path.unlink()
+            return Answer(photo, reason="a web page came instead of the photo")
+        return Answer(photo, num_bytes=num_bytes)
     except PhotoError as error:
-        return Answer(photo.image, reason=str(error), refused=str(error).startswith("photo not readable"))
+        return Answer(photo, reason=str(error), refused=str(error).startswith("photo not readable"))
     except OSError as error:
         if error.errno not in OF_THE_NAME:
             raise
-        return Answer(photo.image, reason=f"photo cannot be written: {error.strerror}")
+        return Answer(photo, reason=f"photo cannot be written: {os.strerror(error.errno)}")
+
+
+def _is_page(path: Path) -> bool:
+    """Say whether a file is HTML: what some servers send, as if all were well, to who is not logged in."""
+    with path.open("rb") as file:
+        return file.read(64).lstrip().startswith(b"<")
 
 
 def _differs(uri: str, path: Path) -> bool:

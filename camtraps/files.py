@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,24 +29,33 @@ def replacing(path: Path) -> Iterator[Path]:
         CamtrapsError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.parent / f".{path.name}.{os.getpid()}.part"
+    # The number is a thread's, of which no other process has one either; what stands beside it has room in 255 bytes.
+    aside = f".{os.fsencode(path.name)[:200].decode(errors='ignore')}.{threading.get_native_id()}"
+    part = path.parent / f"{aside}.part"
     remove(part)  # of a killed process that had the same number, as is usual in containers
     try:
         yield part
         if path.is_dir() and part.is_dir():
             # A folder cannot be renamed onto another: step the old one aside first.
-            old = path.parent / f".{path.name}.{os.getpid()}.old"
+            old = path.parent / f"{aside}.old"
             path.rename(old)
             part.rename(path)
             shutil.rmtree(old)
         else:
             part.replace(path)
-    except OSError as error:
-        if error.errno not in FULL:
+    except Exception as error:
+        if not _tells_full(error):
             raise
         raise CamtrapsError(f"{path}: cannot be written: the disk is full; make room and run again") from None
     finally:
         remove(part)
+
+
+def _tells_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    # DuckDB's error has the disk's words only. It is told by its name, to import DuckDB for that would take long.
+    return type(error).__name__ == "IOException" and any(os.strerror(number) in str(error) for number in FULL)
 
 
 def remove(path: Path) -> None:

@@ -1,5 +1,7 @@
 """Image checks: which photos are good, missing, empty, cut off, no images, too large or not readable, and why."""
 
+import os
+import re
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +32,7 @@ KINDS: tuple[tuple[str, Kind], ...] = (
     ("photo cannot be decoded", "damaged"),
     ("", "not readable"),
 )
+MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd9\xff]")  # of a part of a JPEG that says its length
 JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 CUT_OFF = "photo is cut off: its end is missing"
 
@@ -61,7 +64,7 @@ def check(photos: Iterable[Listed], images: Images, fast: bool = False) -> Itera
         for lot in lots:
             yield from _check_lot(lot, images, fast)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(os.getpid(),))
     waiting: deque[Future[list[Checked]]] = deque()
     try:
         for lot in lots:
@@ -82,8 +85,8 @@ def _lots(photos: Iterable[Listed]) -> Iterator[list[Listed]]:
         yield lot
 
 
-def _start() -> None:
-    die_with_parent()
+def _start(parent: int) -> None:
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this one
 
 
@@ -125,19 +128,15 @@ def _is_whole(data: bytes) -> bool:
     """Say whether the end mark of a JPEG or PNG is there; other formats have none.
 
     In a JPEG it is looked for behind the header of the first scan: a thumbnail before that has one of its own. What a
-    camera appends behind the end mark does not matter.
+    camera appends behind the end mark does not matter, and neither do bytes between the parts, as decoders pass over.
     """
     if data.startswith(PNG):
         return b"IEND" in data
     if not data.startswith(JPEG):
         return True
     at = len(JPEG)
-    while data[at : at + 2] != b"\xff\xda":  # start of scan
-        if data[at : at + 2] == b"\xff\xff":  # a byte that fills up
-            at += 1
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if length < 2:
-            return False
-        at += 2 + length
-    return data.find(b"\xff\xd9", at) >= 0
+    while found := MARKER.search(data, at):
+        if found[0] == b"\xff\xda":  # start of scan
+            return data.find(b"\xff\xd9", found.end()) >= 0
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return False

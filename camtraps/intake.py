@@ -102,7 +102,11 @@ def count_problems(database: duckdb.DuckDBPyConnection) -> list[tuple[str, str, 
 
 
 class Opened:
-    """A database in a folder of its own that goes when it is closed; use it in a ``with`` block."""
+    """A database in a folder of its own that goes when it is closed; use it in a ``with`` block.
+
+    Raises:
+        CamtrapsError: at the end of the block, where the disk was full.
+    """
 
     def __enter__(self) -> duckdb.DuckDBPyConnection:
         self._folder = TemporaryDirectory(dir=work_dir("intake"), ignore_cleanup_errors=True)
@@ -114,9 +118,11 @@ class Opened:
         self._database.execute("set enable_progress_bar = false")
         return self._database
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._database.close()
         self._folder.cleanup()
+        if isinstance(error, tables.NOT_WRITTEN):
+            raise tables.not_written(error) from None
 
 
 def gather(given: Iterable[Given], path: Path, rules: Rules, database: duckdb.DuckDBPyConnection) -> Gathered:

@@ -59,12 +59,19 @@ class Journal:
         Returns:
             Rows of the recorded detections table, in no order; images without an answer have none.
         """
+        while True:
+            try:
+                return self._known(wanted)
+            except MissingError:
+                continue  # another run has just joined the part to one that we had read before: once more
+
+    def _known(self, wanted: Mapping[str, str]) -> pa.Table:
         parts = [RECORDED.schema.empty_table()]
         for path in sorted(self.folder.glob("*.parquet")):
             try:
                 part = tables.read_arrow(path, JOURNAL)
-            except (MissingError, TableError):
-                continue  # just joined with others by another run, or of another version: asked again
+            except TableError:
+                continue  # damaged, or of another version: asked again
             pairs = zip(part["image"].to_pylist(), part["fingerprint"].to_pylist(), strict=True)
             is_wanted = [wanted.get(image) == fingerprint for image, fingerprint in pairs]
             parts.append(part.filter(pa.array(is_wanted, pa.bool_())).select(RECORDED.schema.names))

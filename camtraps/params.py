@@ -126,6 +126,8 @@ def read(path: Path) -> dict[str, Any]:
         raise ParamsError(
             f"{place}: not valid YAML: {getattr(error, 'problem', None) or error}".splitlines()[0]
         ) from None
+    if document is None:  # nothing but comments
+        return {}
     if not isinstance(document, dict):
         raise ParamsError(f"{path}: expected sections, got {document!r}")
     return document

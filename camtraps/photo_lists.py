@@ -123,7 +123,7 @@ def _source(paths: list[Path], table: Table) -> str:
 
 def _refusal(wanted: Wanted) -> str:
     if wanted.failed:
-        return "the last run lists no such photo as failed"
+        return "the last run of the pipeline lists no such photo as failed"
     if wanted.queried:
         return (
             "data/queried: the last query chose no such photo of this collection; name the one that was queried, or "

@@ -5,15 +5,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import tee
 from typing import TypeVar
 
-from camtraps.errors import InputError
+from camtraps.errors import CamtrapsError, InputError
 from camtraps.storage import PhotoError, is_local, read_photo
 
 T = TypeVar("T")
 
 THREADS = 16  # they wait for the network, not for the processor
 WAITING = 2  # photos for each thread that are begun, or done and not yet asked for
+GIVE_UP = 200  # remote photos in a row that could not be read: the store is out of reach, and each takes seconds
+
+_num_unread = 0  # in a row, in this process: a worker reads few photos at a time
 
 
 def ahead(uris: Iterable[str]) -> Iterator[bytes | PhotoError]:
@@ -26,8 +30,23 @@ def ahead(uris: Iterable[str]) -> Iterator[bytes | PhotoError]:
 
     Raises:
         InputError: ``storage.yaml`` or ``$CAMTRAPS_THREADS`` cannot be used, or a package is missing.
+        CamtrapsError: `GIVE_UP` remote photos in a row could not be read; those that are not there do not count.
     """
-    return in_order(_read, uris, lambda uri: not is_local(uri))
+    wanted, given = tee(uris)
+    for uri, photo in zip(wanted, in_order(_read, given, lambda uri: not is_local(uri)), strict=True):
+        _watch(uri, photo)
+        yield photo
+
+
+def _watch(uri: str, photo: bytes | PhotoError) -> None:
+    global _num_unread
+    reason = str(photo) if isinstance(photo, PhotoError) and not is_local(uri) else ""
+    _num_unread = _num_unread + 1 if reason.startswith("photo not readable") else 0
+    if _num_unread == GIVE_UP:
+        _num_unread = 0
+        raise CamtrapsError(
+            f"{GIVE_UP} photos in a row could not be read, the last one: {reason}; run again when that is mended"
+        )
 
 
 def in_order(function: Callable[[str], T], uris: Iterable[str], waits: Callable[[str], bool]) -> Iterator[T]:

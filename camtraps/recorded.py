@@ -51,12 +51,16 @@ def read(collection: Path, version: str, images: "pd.Series[str] | None" = None)
     return _frame(rows).drop_duplicates("image", ignore_index=True)
 
 
+def versions(collection: Path) -> list[str]:
+    """Name the versions that a collection has results of, in the order in which they count."""
+    return sorted({path.parent.name for path in (collection / "detections").glob("*/*.parquet")})
+
+
 def _paths(collection: Path, version: str) -> list[Path]:
-    folder = collection / "detections"
-    versions = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    if version not in ("all", "none", *versions):
-        raise MissingError(f"{folder / version}: no such recorded detector; there are: {', '.join(versions) or 'none'}")
-    wanted = [] if version == "none" else versions if version == "all" else [version]
+    folder, there = collection / "detections", versions(collection)
+    if version not in ("all", "none") and not (folder / version).is_dir():
+        raise MissingError(f"{folder / version}: no such recorded detector; there are: {', '.join(there) or 'none'}")
+    wanted = [] if version == "none" else there if version == "all" else [version]
     return [path for name in wanted for path in sorted((folder / name).glob("*.parquet"))]
 
 

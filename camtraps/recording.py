@@ -1,11 +1,11 @@
 """Import of recorded results into a collection: files of any size, merged by photo, written whole or not at all."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -18,10 +18,10 @@ from camtraps.formats.megadetector import Header, Result
 from camtraps.formats.rows import PROBLEMS, Fault, Problem, escaped, name_problem
 from camtraps.intake import DATASET_NAME, Opened, count_problems, read_problems
 from camtraps.schema import CATALOG, RECORDED
-from camtraps.storage import is_local
+from camtraps.storage import is_local, is_web
 
 # Versions of these names would say something else in params.yaml (detect.recorded) or in the detections table.
-RESERVED = ("all", "none", "human")
+RESERVED = ("all", "none", "human", "motion")  # in params.yaml, or a detector of ours
 LONGEST = 100  # characters of a version's name
 BATCH = 100_000  # photos and boxes that are turned into columns at once
 
@@ -79,18 +79,6 @@ def import_detections(
         return Recorded(path, tuple(lines))
 
 
-def rows_of(path: Path, dataset: str) -> Iterator[dict[str, Any]]:
-    """Read a file of MegaDetector results into rows of the recorded detections table, sorted by file.
-
-    What cannot be used is left out; merging and errors are those of `import_detections`.
-    """
-    with Opened() as database:
-        _load(database, [path])
-        found = database.execute(_merged(database, dataset))
-        while rows := found.fetchmany(BATCH):
-            yield from (dict(zip(RECORDED.schema.names, row, strict=True)) for row in rows)
-
-
 def _catalog_path(collection: Path, dataset: str) -> Path:
     folder = collection / "catalog"
     path, there = catalog.dataset_path(folder, dataset), sorted(each.stem for each in folder.glob("*.parquet"))
@@ -133,17 +121,20 @@ create table problems (item varchar, kind varchar, reason varchar, found varchar
 """
 
 # The variable `names` has the names of ids of categories.
-_NAMED = """
+_NAMED = f"""
 insert into problems
 select getvariable('label') || 'images[' || nr || '] ' || file, 'ignored', 'category is not in detection_categories', id
 from (select nr, file, unnest(boxes).category as id from given) where getvariable('names')[id] is null order by nr, id;
 insert into results by name
-select source, nr, file, failure, case when failure is null then [
-        {'category': getvariable('names')[box.category], 'confidence': box.confidence,
-         'x': box.x, 'y': box.y, 'w': box.w, 'h': box.h}
-        for box in boxes if getvariable('names')[box.category] is not null
-    ] end as boxes
-from given;
+select source, nr, file, failure, if(failure is null, named, null) as boxes from (
+    select source, nr, file, named,
+        coalesce(failure, if(len(boxes) > 0 and len(named) = 0, '{megadetector.NO_BOX}', null)) as failure
+    from (select *, [
+            {{'category': getvariable('names')[box.category], 'confidence': box.confidence,
+             'x': box.x, 'y': box.y, 'w': box.w, 'h': box.h}}
+            for box in boxes if getvariable('names')[box.category] is not null
+        ] as named from given)
+);
 truncate given
 """
 
@@ -175,7 +166,9 @@ def _placed(result: Result, roots: Sequence[str]) -> Result | Problem:
     """Name a photo relative to the image folder."""
     for root in roots:
         if result.file.startswith(root):
-            result = result._replace(file=result.file[len(root) :])
+            name = result.file[len(root) :]
+            # What a web address has behind its name is a key or a version.
+            result = result._replace(file=unquote(name.partition("?")[0]) if is_web(root) else name)
     if problem := name_problem(result.file):
         return Problem(escaped(f"images[{result.at}] {result.file}"), "dropped", problem)
     return result
@@ -283,10 +276,12 @@ def _find(database: duckdb.DuckDBPyConnection, source: _Source, dataset: str, ro
     folders = ["", *_folders(dataset, root)]
     values = [{"number": source.number, "folder": folder, "start": len(folder) + 1} for folder in folders]
     found = [database.execute(sql, value).fetchall()[0][0] for value in values]
+    if not source.first:
+        raise InputError(f"{source.path}: there is no image in it")
     if not any(found):
         known = database.execute("select min(file) from known").fetchall()[0][0]
         raise InputError(
-            f"{source.path}: none of its files is in the catalog of {dataset}: it has {source.first or 'none'!r}, "
+            f"{source.path}: none of its files is in the catalog of {dataset}: it has {source.first!r}, "
             f"the catalog {known!r}; run the detector with paths relative to the image folder"
         )
     best = values[found.index(max(found))]

@@ -81,12 +81,16 @@ class _Silence:
         self._stream.value = self._real
 
 
-@functools.cache
 def decoder() -> Decoder | None:
-    """Load the decoder; None where its wheel is not installed (macOS, ARM) or does not load."""
+    """Load the decoder, once; None where its wheel is not installed (macOS, ARM) or does not load."""
+    with _loading:  # the cache alone lets threads that come together each load one
+        return _load()
+
+
+@functools.cache
+def _load() -> Decoder | None:
     try:
-        with _loading:
-            return Decoder(_nvimgcodec(), _Silence())
+        return Decoder(_nvimgcodec(), _Silence())
     except (ImportError, OSError, RuntimeError, AttributeError, ValueError):
         return None
 

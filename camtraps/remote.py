@@ -19,7 +19,7 @@ PAUSE = 0.5  # seconds before the second try, about; twice as long before each f
 
 
 class NotWritten(CamtrapsError, OSError):
-    """A file on this machine cannot be written."""
+    """A file on this machine cannot be written; ``errno`` is the disk's."""
 
 
 def read(uri: str) -> bytes:
@@ -106,7 +106,7 @@ def _writable(path: Path) -> BinaryIO:
     try:
         return path.open("wb", buffering=0)
     except OSError as error:
-        raise NotWritten(f"{path.parent}: cannot be written to: {error.strerror}") from None
+        raise _not_written(path, error) from None
 
 
 def _write(file: BinaryIO, chunk: bytes, path: Path) -> None:
@@ -115,7 +115,13 @@ def _write(file: BinaryIO, chunk: bytes, path: Path) -> None:
         while rest:
             rest = rest[file.write(rest) :]
     except OSError as error:
-        raise NotWritten(f"{path.parent}: cannot be written to: {error.strerror}") from None
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> NotWritten:
+    made = NotWritten(f"{path.parent}: cannot be written to: {error.strerror}")
+    made.errno = error.errno
+    return made
 
 
 def _check_size(num_bytes: int, size: int | None) -> None:

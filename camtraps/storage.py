@@ -1,5 +1,6 @@
 """Photos where they lie: a local folder, ``s3://``, ``az://``, ``gs://``, ``https://``, or any other fsspec URI."""
 
+import os
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ class Images:
             InputError: the name would lead out of the root.
         """
         copy = self.copy(dataset, file)
-        return str(copy) if copy and copy.is_file() else self.source(dataset, file)
+        # Unlike Path.is_file, this takes a name that no file here can have, which a store may well give.
+        return str(copy) if copy and os.path.isfile(copy) else self.source(dataset, file)  # noqa: PTH113
 
     def source(self, dataset: str, file: str) -> str:
         """Give the path or URI of a photo where its dataset keeps it; errors as in `uri`."""
@@ -76,6 +78,11 @@ def photo_uri(root: str, file: str) -> str:
 def is_web(uri: str) -> bool:
     """Say whether a URI is a web address, in which file names are percent-quoted."""
     return uri.startswith(("http://", "https://"))
+
+
+def address(uri: str) -> str:
+    """Give a URI without what a web address has behind its ``?``: a key that is given anew tells of no new photo."""
+    return uri.partition("?")[0] if is_web(uri) else uri
 
 
 def is_local(uri: str) -> bool:

@@ -134,6 +134,8 @@ class _Text:
                     self.fail(_CUT if cut else error.msg.lower())
             except RecursionError:
                 self.fail("nested too deeply")
+            except ValueError:
+                self.fail("a number has too many digits")
             else:
                 # A number at the end of the buffer may go on behind it: 1.|5, 1e+|5.
                 if end < len(self._buffer) - 2 or self._ended:

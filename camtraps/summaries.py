@@ -38,9 +38,9 @@ def facts(gathered: Gathered) -> str:
 def facts_of_results(database: duckdb.DuckDBPyConnection) -> str:
     """Count what is in imported results; the tables are those of `recording`."""
     sql = """select (select count(*) from merged semi join known using (file)), (select count(*) from known),
-                    coalesce(sum(len(boxes)), 0), count(failure) from merged"""
+                    coalesce(sum(len(boxes)), 0), count(failure) from merged semi join known using (file)"""
     num_found, num_photos, num_boxes, num_failed = database.execute(sql).fetchall()[0]
-    sql = """select box.category, count(*) from (select unnest(boxes) as box from merged)
+    sql = """select box.category, count(*) from (select unnest(boxes) as box from merged semi join known using (file))
              where box.category <> 'animal' group by all order by all"""
     others = ", ".join(f"{number:,} {category}" for category, number in database.execute(sql).fetchall())
     boxes = num(num_boxes, "box", "boxes") + (f" ({others})" if others else "")

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from camtraps.errors import MissingError, TableError
+from camtraps.errors import CamtrapsError, MissingError, TableError
 from camtraps.files import replacing
 from camtraps.schema import Table
+
+NOT_WRITTEN = (duckdb.IOException, duckdb.OutOfMemoryException)  # what DuckDB raises where a disk is full
 
 
 def write(rows: pd.DataFrame, path: Path, table: Table) -> None:
@@ -43,26 +45,18 @@ def write_query(database: duckdb.DuckDBPyConnection, sql: str, path: Path, table
 
     Raises:
         TableError: a column is missing, is of another type, or is empty where it may not be.
+        CamtrapsError: the disk is full.
     """
-    with replacing(path) as part:
-        target = "'" + str(part).replace("'", "''") + "'"
-        # Columns of many different texts, such as file names, gain nothing from a dictionary, whose making costs most.
-        options = "format parquet, compression zstd, dictionary_size_limit 8192"
-        database.execute(f"copy ({sql}) to {target} ({options})")
-        _same(pq.read_schema(part), path, table)
-        with pq.ParquetFile(part) as written:
-            empty = _num_empty(written.metadata)
-            num_rows = written.metadata.num_rows
-        # The statistics of a list count its elements, not itself.
-        nested = [field.name for field in table.schema if pa.types.is_nested(field.type) and not field.nullable]
-        counts = ", ".join(f'count(*) - count("{name}")' for name in nested)
-        if nested:
-            missing = database.execute(f"select {counts} from read_parquet({target})").fetchall()[0]
-            empty |= dict(zip(nested, missing, strict=True))
-        for field in table.schema:
-            if not field.nullable and empty.get(field.name):
-                raise TableError(f"{path}: {table.name}.{field.name} is empty in {empty[field.name]} rows")
-        return int(num_rows)
+    try:
+        with replacing(path) as part:
+            return _copy(database, sql, part, path, table)
+    except NOT_WRITTEN as error:
+        raise not_written(error) from None
+
+
+def not_written(error: Exception) -> CamtrapsError:
+    """Tell an error of `NOT_WRITTEN` in one line."""
+    return CamtrapsError(f"the database cannot go on, is the disk full? {str(error).splitlines()[0]}")
 
 
 def read(path: Path, table: Table) -> pd.DataFrame:
@@ -109,6 +103,27 @@ def check_schema(path: Path, table: Table) -> None:
 def empty(table: Table) -> pd.DataFrame:
     """Make a table without rows."""
     return table.schema.empty_table().to_pandas()
+
+
+def _copy(database: duckdb.DuckDBPyConnection, sql: str, part: Path, path: Path, table: Table) -> int:
+    target = "'" + str(part).replace("'", "''") + "'"
+    # Columns of many different texts, such as file names, gain nothing from a dictionary, whose making costs most.
+    options = "format parquet, compression zstd, dictionary_size_limit 8192"
+    database.execute(f"copy ({sql}) to {target} ({options})")
+    _same(pq.read_schema(part), path, table)
+    with pq.ParquetFile(part) as written:
+        empty = _num_empty(written.metadata)
+        num_rows = written.metadata.num_rows
+    # The statistics of a list count its elements, not itself.
+    nested = [field.name for field in table.schema if pa.types.is_nested(field.type) and not field.nullable]
+    counts = ", ".join(f'count(*) - count("{name}")' for name in nested)
+    if nested:
+        missing = database.execute(f"select {counts} from read_parquet({target})").fetchall()[0]
+        empty |= dict(zip(nested, missing, strict=True))
+    for field in table.schema:
+        if not field.nullable and empty.get(field.name):
+            raise TableError(f"{path}: {table.name}.{field.name} is empty in {empty[field.name]} rows")
+    return int(num_rows)
 
 
 def _num_empty(metadata: pq.FileMetaData) -> dict[str, int]:

@@ -73,7 +73,8 @@ def of(error: Exception, uri: str, reach: Reach, signed: bool) -> Trouble:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return Trouble("no such file", gone=True)
     told = str(getattr(error, "strerror", None) or error or type(error).__name__)
-    return Trouble(re.sub(r"\?\S*", "", told.replace(uri, where)).splitlines()[0])
+    # All lines: of some the first says only that there is a reason.
+    return Trouble(" ".join(re.sub(r"\?\S*", "", told.replace(uri, where)).split())[:200])
 
 
 def _answer(error: Exception) -> tuple[int | None, str]:

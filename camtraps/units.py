@@ -5,6 +5,7 @@ continues with the units that are missing; the caller publishes them into a stag
 """
 
 import ctypes
+import errno
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
@@ -34,14 +36,12 @@ class Unit:
     """One piece of work.
 
     ``fingerprint`` is the hash of rows, parameters and code; ``payload`` is what the function gets; ``size`` counts
-    photos, for the progress bar. ``remote`` says that some photos have no stamp in the fingerprint: nothing would tell
-    that one of them has come back.
+    photos, for the progress bar.
     """
 
     fingerprint: str
     payload: Any
     size: int
-    remote: bool = False
 
 
 Function = Callable[[Any, Path], bool]
@@ -50,12 +50,12 @@ Function = Callable[[Any, Path], bool]
 def run(units: Sequence[Unit], function: Function, folder: Path, label: str) -> list[Path]:
     """Bring every unit's result about and give the result folders in the order of the units.
 
-    A result is made once, unless remote photos of it could not be read: then the next run tries again.
+    A result is made once, unless its function says that it is not final: then the next run tries again.
 
     Args:
         units: the work.
         function: called as ``function(payload, new_folder)`` in a worker process; writes its files into the folder and
-            says whether all photos could be read.
+            says whether the result is final: no failure in it `may_pass`.
         folder: the work folder of this kind of work (`files.work_dir`).
         label: what the progress bar says.
 
@@ -93,21 +93,38 @@ def num_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def die_with_parent() -> None:
+def may_pass(failure: str, is_remote: bool) -> bool:
+    """Say whether a photo that failed may be fine in the next run though its stamp is the same.
+
+    Args:
+        failure: the reason.
+        is_remote: the photo has no stamp, so that nothing would tell that it has come back.
+    """
+    return is_remote or failure.startswith(("photo not readable", "model failed"))
+
+
+def die_with_parent(parent: int = 0) -> None:
     """Ask Linux to end this process when its parent ends; elsewhere nothing happens.
 
     Killing only ``dvc`` would otherwise leave a stage writing into the outputs of the next run.
+
+    Args:
+        parent: its number, from itself: to ask for it here is too late if it is killed while this process starts.
     """
     if sys.platform == "linux":
-        parent = os.getppid()
+        parent = parent or os.getppid()
         ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL
         if os.getppid() != parent:
             sys.exit(1)
 
 
-def start_worker() -> None:
-    """Set a new worker process up: it ends with its parent, and keeps the memory of large buffers."""
-    die_with_parent()
+def start_worker(parent: int = 0) -> None:
+    """Set a new worker process up: it ends with its parent, and keeps the memory of large buffers.
+
+    Args:
+        parent: as in `die_with_parent`.
+    """
+    die_with_parent(parent)
     if sys.platform == "linux" and "glibc" in str(os.confstr("CS_GNU_LIBC_VERSION")):
         # Keep large buffers instead of giving each decoded photo back to the kernel. Both calls are needed: one alone
         # switches glibc's own adaption off.
@@ -121,7 +138,7 @@ def _run_pool(wanted: list[Unit], function: Function, folder: Path, progress: "t
     # Large units first: a last one that is large would keep one worker while the others rest.
     queue = iter(sorted(wanted, key=lambda unit: -unit.size))
     context = get_context("spawn")  # a forked DuckDB, Arrow or torch thread pool may hang
-    with ProcessPoolExecutor(num, mp_context=context, initializer=start_worker) as pool:
+    with ProcessPoolExecutor(num, mp_context=context, initializer=start_worker, initargs=(os.getpid(),)) as pool:
         waiting: dict[Future[None], Unit] = {}
         try:
             while True:
@@ -145,17 +162,30 @@ def _is_final(result: Path) -> bool:
     return result.is_dir() and not (result / AGAIN).exists()
 
 
+class _MadeMeanwhile(Exception):
+    """Another run with the same work folder has made the result, and may be reading it."""
+
+
 def _make(function: Function, unit: Unit, folder: Path) -> None:
-    with replacing(folder / unit.fingerprint) as part:
-        part.mkdir()
-        all_read = function(unit.payload, part)
-        if unit.remote and not all_read:
-            (part / AGAIN).touch()
+    result = folder / unit.fingerprint
+    try:
+        with replacing(result) as part:
+            part.mkdir()
+            if not function(unit.payload, part):
+                (part / AGAIN).touch()
+            if _is_final(result):
+                raise _MadeMeanwhile
+    except _MadeMeanwhile:
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # the same, a moment later: it cannot be renamed over
+            raise
 
 
 def prune(folder: Path, wanted: set[str]) -> None:
     """Remove what has not been used for 30 days from a work folder, except the names that are wanted."""
     oldest = time.time() - KEEP_SECONDS
     for entry in folder.iterdir():
-        if entry.name not in wanted and entry.stat().st_mtime < oldest:
-            shutil.rmtree(entry) if entry.is_dir() else remove(entry)
+        with suppress(FileNotFoundError):  # another run removes it too, or has just renamed it
+            if entry.name not in wanted and entry.stat().st_mtime < oldest:
+                shutil.rmtree(entry) if entry.is_dir() else remove(entry)

@@ -7,6 +7,9 @@ each, one of every class; one class is called `null` and one label `NA`. The dee
 import csv
 import io
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -134,3 +137,14 @@ def database(folder: Path, *rows: dict[str, Any]) -> duckdb.DuckDBPyConnection:
         own = sorted((each for each in rows if each["dataset"] == dataset), key=lambda each: each["file"])
         catalog.write(own, catalog.dataset_path(folder, dataset))
     return catalog.connect(folder)
+
+
+@contextmanager
+def small_files(num_bytes: int) -> Iterator[None]:
+    """Let no file grow beyond a size, which this process meets as it would the end of a disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -18,7 +18,7 @@ from camtraps.schema import CROPS, Table
 DETECT = {"recorded": "all", "detector": "motion", "model": None, "image_size": None, "batch_size": 8, "threshold": 0.3}
 DETECT |= {"repeat_iou": 0.9, "repeat_sequences": None, "max_failed": 0.0}
 CROP = {"categories": ("animal",), "threshold": 0.3, "drop_repeats": True, "rule": "camtraps", "shape": "square"}
-CROP |= {"margin": 1.0, "min_side": 16, "max_side": 512, "quality": 92, "subsampling": "4:2:0"}
+CROP |= {"margin": 1.0, "min_side": 16, "max_side": 512, "quality": 92, "subsampling": 420}
 CROP |= {"save_full_images": False, "max_failed": 0.0}
 
 FILLED = {"string": "-", "double": 0.25, "int32": 0, "int64": 0, "bool": False}

@@ -148,6 +148,7 @@ class S3:
 def s3() -> Iterator[S3]:
     """Run an S3 server with `PHOTOS` in the bucket ``team`` and, for everybody, in ``open``."""
     import boto3
+    from moto.moto_api._internal.models import moto_api_backend
 
     made = S3()
     with serving(made.server):
@@ -161,6 +162,7 @@ def s3() -> Iterator[S3]:
         client.close()
         made.keys.clear()
         yield made
+    moto_api_backend.reset()  # its buckets outlive the server
     made.server.server_close()
 
 

@@ -72,10 +72,10 @@ def test_the_environment_names_another_file(monkeypatch, tmp_path):
         ("s3://b: {tries: 0}", "s3://b.tries: must be from 1 to 100, got 0"),
         ("s3://b: {timeout: 0}", "s3://b.timeout: must be from 0.1 to 3600, got 0"),
         ("s3://b: {endpoint: minio.example.org}", "s3://b.endpoint: must begin with https:// or http://, got 'minio"),
-        ("bucket: {profile: a}", "bucket: must begin with s3://, az://, gs:// or https://"),
-        ("/data: {timeout: 3}", "/data: must begin with s3://, az://, gs:// or https://"),
-        ("sftp://host: {timeout: 3}", "sftp://host: must begin with s3://, az://, gs:// or https://"),
-        ("3: {timeout: 3}", "3: must begin with s3://, az://, gs:// or https://"),
+        ("bucket: {profile: a}", "bucket: must begin with s3://, az://, gs://, https:// or http://"),
+        ("/data: {timeout: 3}", "/data: must begin with s3://, az://, gs://, https:// or http://"),
+        ("sftp://host: {timeout: 3}", "sftp://host: must begin with s3://, az://, gs://, https:// or http://"),
+        ("3: {timeout: 3}", "3: must begin with s3://, az://, gs://, https:// or http://"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(text, said):
@@ -91,12 +91,21 @@ def test_a_mistake_is_told_with_its_place(text, said):
         "az://c: {endpoint: 'https://a.org/?sig=SECRET'}",
         f"s3://b: {{profile: {'SECRET/' * 6}}}",
         "az://c: {sas: SECRET-KEY}",
+        "az://c: {endpoint: 'https://SECRET@a.org'}",
+        f"az://c: {{sas: {'SECRETabc' * 5}}}",
+        "s3://KEY:SECRET@b/c: {timeout: 3}",
     ],
 )
 def test_a_key_is_refused_and_not_repeated(text):
     message = told(text)
     assert "key" in message
     assert "SECRET" not in message
+
+
+def test_names_that_look_a_little_like_keys_are_none():
+    settings("s3://b: {profile: me@corp}\naz://c: {sas: AZURE_PHOTOS_SHARED_ACCESS_SIGNATURE_OF_TEAM}")
+    assert access.reach("s3://b/a.jpg").profile == "me@corp"
+    assert access.reach("az://c/a.jpg").sas == "AZURE_PHOTOS_SHARED_ACCESS_SIGNATURE_OF_TEAM"
 
 
 def test_a_variable_that_is_not_set_is_named():
@@ -118,6 +127,12 @@ def test_a_signature_is_taken_with_or_without_its_mark(monkeypatch):
         ("https://a.blob.core.windows.net/c/x?sv=1&sig=SECRET", "https://a.blob.core.windows.net/c/x"),
         ("https://user:SECRET@a.org/c", "https://a.org/c"),
         ("az://c/x?sig=SECRET", "az://c/x"),
+        ("az://c/x/sig=SECRET", "az://c/x/"),
+        ("ftp://me:SECRET@a.org/c", "ftp://a.org/c"),
+        ("sftp://me:SECRET@a.org", "sftp://a.org"),
+        ("s3://KEY:SECRET@b/x", "s3://b/x"),
+        ("https://a.org/c#sig=SECRET", "https://a.org/c"),
+        ("https://me:SECRET@[bad/c", "https://[bad/c"),
     ],
 )
 def test_the_address_of_an_image_folder_holds_no_key(uri, shown):
@@ -131,7 +146,17 @@ def test_the_address_of_an_image_folder_holds_no_key(uri, shown):
 
 
 @pytest.mark.parametrize(
-    "uri", ["/data/what?/sig=1", "s3://bucket/what?", "https://a.org/c", "abfs://c@a.dfs.core.x/d"]
+    "uri",
+    [
+        "/data/what?/sig=1",
+        "/data/a:b@c",
+        "s3://bucket/what?",
+        "s3://bucket/a:b@c",
+        "https://a.org/c",
+        "https://[bad/c",
+        "abfs://c@a.dfs.core.x/d",
+        "sftp://me@a.org/c",
+    ],
 )
 def test_other_addresses_of_image_folders_are_fine(uri):
     access.check_root(uri)

@@ -466,7 +466,7 @@ def test_a_broken_table_is_refused(run, text, said):
         ({"images": ["a.jpg"]}, "images[0]: expected an object with a text 'file', got 'a.jpg'"),
         ({"images": [{"file": "a", "detections": 1}]}, "images[0].detections: expected a list, got 1"),
         ({"images": [{"file": "../a.jpg", "detections": []}]}, "none of its files is in the catalog of tiny"),
-        ({"images": []}, "none of its files is in the catalog of tiny"),
+        ({"images": []}, "there is no image in it"),
     ],
 )
 def test_broken_results_of_a_detector_are_refused(import_cct, run, document, said):

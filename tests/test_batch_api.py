@@ -5,15 +5,13 @@ from pathlib import Path
 import batch_server
 import pandas as pd
 import pytest
+from batch_runs import BOX, PARAMS, Killed, photos, run, set_up
 from batch_server import CALLER, DROP, KEY
 from make_tables import detect_params
 
-from camtraps.detectors import batch_api, batch_client, batch_places, batch_tasks
+from camtraps.detectors import batch_api, batch_places, batch_tasks
 from camtraps.detectors.batch_client import Refused, Unreachable
 from camtraps.errors import InputError
-
-BOX = {"x": 0.1, "y": 0.2, "w": 0.3, "h": 0.4, "confidence": 0.9, "category": "animal"}
-PARAMS = detect_params(detector="batch_api", model="4.1")
 
 
 @pytest.fixture
@@ -28,30 +26,6 @@ def old_server(monkeypatch):
     with batch_server.serving("v3") as running:
         set_up(running, monkeypatch)
         yield running
-
-
-def set_up(server, monkeypatch):
-    monkeypatch.setattr(batch_client, "PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(batch_api, "PROBLEM_ROUNDS", 3)
-    monkeypatch.setattr(batch_api, "SILENT_ROUNDS", 4)
-    for name, value in server.environment().items():
-        monkeypatch.setenv(name, value)
-
-
-def photos(server, *files, dataset="alpha"):
-    root = f"{server.host}/photos/{dataset}"
-    given = [(f"{dataset}/{file}", dataset, file, f"{root}/{file.replace(' ', '%20')}") for file in files]
-    return pd.DataFrame(given, columns=["image", "dataset", "file", "source"])
-
-
-def run(*tables, params=PARAMS):
-    """Run the detector; give boxes or the failure of each image, each of which must come once."""
-    kept = []
-    batch_api.detect(pd.concat(tables), params, kept.extend, interval=0)
-    answers = {row["image"]: row["failure"] or row["boxes"] for row in kept}
-    assert len(answers) == len(kept)
-    assert set(answers) == {image for table in tables for image in table["image"]}
-    return answers
 
 
 def statuses():
@@ -99,7 +73,7 @@ def test_photos_that_fail_or_are_lost_with_their_shard_fail_here_with_the_reason
     assert run(photos(server, "a.jpg", "b.jpg", "c.jpg")) == {
         "alpha/a.jpg": [BOX],
         "alpha/b.jpg": "Failure image access",
-        "alpha/c.jpg": "not in the results of the batch API",
+        "alpha/c.jpg": batch_api.ABSENT,
     }
     assert "1 shard failed at the API" in capsys.readouterr().err
 
@@ -119,10 +93,6 @@ def test_a_task_is_journalled_before_the_next_request(server, monkeypatch):  # D
     assert (first.task_id, first.status, first.num_photos) == (server.submitted[0]["task"], "submitted", 2)
     assert run(table) == {f"alpha/{name}.jpg": [BOX] for name in "abc"}
     assert [request["names"] for request in server.submitted] == [["alpha/a.jpg", "alpha/b.jpg"], ["alpha/c.jpg"]]
-
-
-class Killed(BaseException):
-    """What stands for the end of the process."""
 
 
 def test_a_run_that_is_killed_while_it_waits_goes_on_with_its_tasks(server, monkeypatch, work):  # D1

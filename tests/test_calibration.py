@@ -6,7 +6,7 @@ from make_tables import rows
 
 from camtraps import calibrating, calibration, tables
 from camtraps.calibration import Curve
-from camtraps.errors import InputError, MissingError
+from camtraps.errors import InputError, MissingError, TableError
 from camtraps.schema import CATALOG, DETECTIONS, RECORDED
 
 HALF = Curve(np.array([0.2, 0.8]), np.array([0.1, 0.4]))
@@ -111,6 +111,26 @@ def test_other_files_are_refused_too(tmp_path, data):
         calibration.read(tmp_path / "d.npz")
 
 
+def test_an_archive_that_is_damaged_or_packed_in_another_way_is_refused(tmp_path):
+    path = tmp_path / "c.npz"
+    np.savez_compressed(path, x=np.linspace(0, 1, 99), y=np.linspace(0, 1, 99))
+    whole = path.read_bytes()
+    for place, value in ((8, 99), (6, 1), (60, 255)):  # the way of packing, locked, what is packed
+        damaged = bytearray(whole)
+        directory = damaged.index(b"PK\x01\x02")
+        damaged[place] = value
+        if place < 30:  # the directory at the end says it again
+            damaged[directory + place + 2] = value
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="not a NumPy archive"):
+            calibration.read(path)
+
+
+def test_a_folder_is_no_calibration(tmp_path):
+    with pytest.raises(InputError, match=f"^{tmp_path}: cannot be read as a file: is a directory$"):
+        calibration.read(tmp_path)
+
+
 def box(confidence=None, category="animal", **place):
     full = {"category": category, "x": 0.1, "y": 0.1, "w": 0.2, "h": 0.2} | place
     return full | ({} if confidence is None else {"confidence": confidence})
@@ -140,6 +160,13 @@ def test_recorded_boxes_are_judged_by_human_ones(tmp_path):
     assert curve(np.array([0.3, 0.8, 0.9])).tolist() == [0.0, 0.0, 1.0]
     assert table["boxes"].sum() == 61
     assert errors["held_out"] < 0.02 < errors["raw"]
+
+
+def test_what_is_recorded_must_be_a_table_of_this_version(tmp_path):
+    path = collection(tmp_path, [([], [])]) / "detections/v5/e.parquet"
+    path.write_bytes(b"PAR1")
+    with pytest.raises(TableError, match=f"^{path}: not a readable Parquet file"):
+        calibrating.judge(tmp_path, "v5")
 
 
 def test_a_box_of_another_category_is_wrong(tmp_path):

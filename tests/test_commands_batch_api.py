@@ -64,6 +64,20 @@ def test_tasks_are_listed_with_what_the_api_says_of_them(server, task, capsys):
     ]
 
 
+def test_a_request_without_an_answer_is_listed_with_what_to_do_and_can_be_forgotten(server, capsys):
+    sent = batch_tasks.Task("beta", "detect_b", "detect_b", "b.json", "", 1, server.url, "3", "")
+    time = batch_tasks.note(sent, batch_tasks.SENDING).time
+    assert run("status") == 0
+    line, count = capsys.readouterr().out.splitlines()
+    begin = f"detect_b  beta, 1 photo, model 3: being submitted ({time}), maybe accepted: look there, then "
+    assert line.startswith(begin)
+    assert line.endswith("(`camtraps batch-api forget detect_b`)")
+    assert count == "1 task, 1 not over"
+    assert not server.asked["task"]
+    assert run("forget", "detect_b") == 0
+    assert state("detect_b") == "forgotten"
+
+
 def test_an_api_that_does_not_answer_leaves_what_is_known(server, task, capsys):
     server.trouble["task"] = [503]
     assert run("status") == 0

@@ -42,8 +42,15 @@ def test_a_calibration_from_elsewhere_is_checked_and_taken(run, tmp_path):
     assert calibration.read_all(tmp_path / "data/mine")["v5"].y.tolist() == [0.0, 1.0]
 
 
+def test_a_folder_is_no_file_to_write(run, tmp_path):
+    assert run("v5", "--out", "data")[::2] == (1, "camtraps: data: is a folder; name the file to write\n")
+
+
 def test_a_version_that_is_not_there_or_leads_out_is_refused(run, tmp_path):
-    assert run("v6")[::2] == (1, "camtraps: data/mine/detections/v6: no recorded detections; there are: v5\n")
+    np.savez(tmp_path / "c.npz", x=np.array([0.1, 0.9]), y=np.array([0.0, 1.0]))
+    for more in ((), ("--from", "c.npz")):
+        said = run("v6", *more)[::2]
+        assert said == (1, "camtraps: data/mine/detections/v6: no recorded detections; there are: v5\n")
     code, _, err = run("../catalog")
     assert code == 1
     assert err.startswith("camtraps: '../catalog': expected the name of a folder in data/NAME/detections")

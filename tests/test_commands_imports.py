@@ -349,7 +349,7 @@ def test_the_answer_of_a_finished_task_brings_its_results(run, tiny, server, mon
     ("options", "said"),
     [
         (["none.json"], "none.json: not found; check the path"),
-        (["one.json", "--format", "response"], "one.json: expected the answer of a task, an object with 'Status', got"),
+        (["one.json", "--format", "response"], "one.json: expected the answer of a task, with an object 'Status', got"),
         (["answer.json"], "answer.json: the task has no results: 'no images'; did it match any photo?"),  # D11
         (["answer.json", "--format", "detections"], "answer.json: key 'info' is missing; "),
         (["one.json", "--dataset", "other"], "data/mine/catalog/other.parquet: not found; bring the dataset in"),

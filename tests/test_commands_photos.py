@@ -100,7 +100,8 @@ def test_what_failed_is_listed_and_the_others_are_fetched(server, run, capsys):
 def test_a_store_that_refuses_is_one_line(server, run, monkeypatch):
     monkeypatch.setattr(fetching, "GIVE_UP", 2)
     server.answers = dict.fromkeys(server.photos, [403] * 9)
-    with pytest.raises(FailuresError, match=r"^so many photos in a row .* the last a/.*: photo not readable: "):
+    said = rf"^so many photos in a row of a \({server.address}\) could .* the last a/.*: photo not readable: "
+    with pytest.raises(FailuresError, match=said):
         run("fetch", "demo", "--threads", "1")
 
 
@@ -121,9 +122,12 @@ def test_local_photos_are_not_fetched(server, run):
     assert run("fetch", "demo", "--dataset", "b") == (0, [LOCAL])
 
 
-def test_a_place_that_dvc_keeps_is_refused(server, run):
+def test_a_place_that_dvc_keeps_or_that_is_a_file_is_refused(server, run):
     with pytest.raises(InputError, match=r"^--out: data/crops/x is in data/crops, which DVC keeps track of"):
         run("fetch", "demo", "--out", "data/crops/x")
+    Path("file").touch()
+    with pytest.raises(InputError, match=r"^--out: file is no folder; name the folder to fetch to$"):
+        run("fetch", "demo", "--out", "file")
 
 
 def test_photos_of_animl_come_from_its_bucket_with_the_profile(run, tmp_path, monkeypatch, capsys):

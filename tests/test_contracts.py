@@ -130,6 +130,11 @@ def test_params_yaml_spells_out_every_key():
     assert written == {section: {field.name for field in dataclasses.fields(cls)} for section, cls in PARAMS.items()}
 
 
+def test_no_value_of_params_yaml_needs_quotes():
+    # `dvc exp run -S` writes the file anew without them.
+    assert not re.search("""["']""", re.sub("#.*", "", (ROOT / "params.yaml").read_text()))
+
+
 def test_a_stage_names_its_own_params():
     for name, stage in pipeline().items():
         assert set(stage.get("params", [])) <= {"data", name}, name

@@ -8,6 +8,7 @@ from make_tables import crop_params, rows
 
 from camtraps import tables
 from camtraps.crops import Plan, plan, relative, select
+from camtraps.errors import InputError
 from camtraps.schema import DETECTIONS, QUERIED
 
 # The whole table A.11 of the specification: image, box, our square and that of the ancestor, with the side of the black
@@ -130,6 +131,14 @@ def test_only_animals_are_cut():
     taken, reasons = chosen({"category": "person", "confidence": 0.9}, animal(0.9), {"category": "group"})
     assert taken == [1]
     assert reasons == {0: "not in crop.categories: person", 2: "not in crop.categories: group"}
+
+
+def test_categories_that_no_box_has_are_refused():
+    with pytest.raises(InputError) as caught:
+        chosen(animal(), {"category": "person"}, categories=("animals",))
+    assert str(caught.value) == (
+        "params.yaml: crop.categories: no box is of category animals; there are: animal, person"
+    )
 
 
 def test_other_categories_are_cut_where_they_are_asked_for():

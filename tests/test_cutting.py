@@ -17,13 +17,14 @@ from imports import REFUSERS, ROOT, closure
 from make_tables import crop_params, rows
 from PIL import Image
 
-from camtraps import cutting, reading, shards, tables
+from camtraps import cutting, layout, reading, shards, tables
 from camtraps.crops import CropParams, select
 from camtraps.cutting import cut_all
 from camtraps.errors import CamtrapsError
 from camtraps.schema import CROPS, DETECTIONS, QUERIED
 from camtraps.shards import Reader
 from camtraps.storage import Images, PhotoError
+from stages import crop
 
 GREY, RED = (90, 90, 90), (230, 20, 20)
 BOX = {"x": 0.6, "y": 0.2, "w": 0.2, "h": 0.3}  # of 160 x 120: 96..128, 24..60; as a square 94..130
@@ -220,6 +221,19 @@ def test_a_box_smaller_than_asked_is_skipped(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("shape", ["square", "padded"])
+def test_a_crop_of_too_many_pixels_is_skipped_and_the_rest_is_done(tmp_path, shape):
+    photo(tmp_path / "photos/wide.jpg", size=(20_000, 20))
+    photo(tmp_path / "photos/a.jpg")
+    whole = {"x": 0.0, "y": 0.0, "w": 1.0, "h": 1.0}
+    result = cut_photos(tmp_path, ("wide.jpg", "1", whole), ("a.jpg", "1", {}), shape=shape)
+    assert result.crops["image"].tolist() == ["d/a.jpg"]
+    assert result.failures[["image", "kind", "reason"]].to_numpy(object).tolist() == [
+        ["d/wide.jpg", "skipped", "crop would have too many pixels; lower crop.margin, or use crop.shape box"]
+    ]
+    assert len(cut_photos(tmp_path, ("wide.jpg", "1", whole), shape="box").crops) == 1
+
+
 def test_no_boxes_give_no_crops(tmp_path):
     result = cut_photos(tmp_path)
     assert (len(result.crops), len(result.failures)) == (0, 0)
@@ -370,8 +384,18 @@ def test_what_has_not_changed_is_not_cut_again(tmp_path, cut_units):
     assert digests(tmp_path / "again") == digests(tmp_path / "out")
 
 
+def test_cutting_leaves_its_tables_alone_and_needs_no_catalog_of_local_photos(tmp_path):  # C10
+    photo(tmp_path / "photos/a.jpg")
+    boxes, sources = boxes_of(("a.jpg", "1", {}), ("a.jpg", "1", {"box": 1})), Images({"d": str(tmp_path / "photos")})
+    given = boxes.copy()
+    first = cut_all(boxes, sources, params(), tmp_path / "out")
+    second = cut_all(boxes, sources, params(quality=91), tmp_path / "again")
+    assert boxes.equals(given)
+    assert first.crops.drop(columns=["offset", "length"]).equals(second.crops.drop(columns=["offset", "length"]))
+
+
 CHANGES = {"rule": "ancestor", "shape": "box", "margin": 1.2, "min_side": 5, "max_side": 64, "quality": 50}
-CHANGES |= {"subsampling": "4:4:4"}
+CHANGES |= {"subsampling": 444}
 CHOOSING = {"threshold": 0.2, "categories": ("animal", "person"), "drop_repeats": False, "max_failed": 0.5}
 CHOOSING |= {"save_full_images": True}
 
@@ -467,6 +491,20 @@ def test_a_saved_photo_is_read_in_place_of_the_remote_one_and_nothing_is_cut_aga
     assert len(cut_units) == 1
     fsspec.filesystem("memory").rm(f"/{tmp_path.name}/a.jpg")
     assert len(cut_all(boxes, elsewhere, params(quality=50), tmp_path / "out").crops) == 1
+
+
+def test_how_many_photos_of_earlier_crops_are_not_saved_is_said(tmp_path, elsewhere, monkeypatch):
+    boxes = boxes_of(("a.jpg", "1", {}), ("a.jpg", "1", {"box": 1}))
+    monkeypatch.setattr(layout, "collection", lambda: Path("data/mine"))
+    crops = cut_all(boxes, elsewhere, params(), tmp_path / "out").crops
+    assert crop._unsaved(crops, elsewhere) == [
+        "crop.save_full_images: 1 photos were cut before, and are not read again; "
+        "`camtraps fetch mine --queried` saves them"
+    ]
+    assert crop._unsaved(crops, Images({"d": str(tmp_path)}, tmp_path / "saved")) == []
+    (tmp_path / "saved/d").mkdir(parents=True)
+    (tmp_path / "saved/d/a.jpg").touch()
+    assert crop._unsaved(crops, elsewhere) == []
 
 
 def test_a_new_key_in_the_web_address_cuts_nothing_again(tmp_path, monkeypatch, cut_units):

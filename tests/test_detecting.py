@@ -1,5 +1,8 @@
 """Detecting: the detector runs where nothing else has answered, and every photo is accounted for."""
 
+from types import SimpleNamespace
+
+import duckdb
 import fsspec
 import make
 import numpy as np
@@ -10,13 +13,13 @@ from imports import REFUSERS, ROOT, closure
 from make_tables import detect_params, rows
 from PIL import Image
 
-from camtraps import calibration, detecting, tables
+from camtraps import calibration, detecting, reading, tables
 from camtraps.detecting import detect, detect_motion, gather, record
 from camtraps.detections import sort_out
 from camtraps.detectors import megadetector, motion
 from camtraps.detectors.answers import Answer, Box
 from camtraps.schema import BOXES, DETECTIONS, QUERIED, RECORDED
-from camtraps.storage import Images
+from camtraps.storage import Images, PhotoError
 
 PARAMS = detect_params()
 LOCAL = detect_params(detector="megadetector")
@@ -285,9 +288,57 @@ def test_a_remote_photo_that_failed_is_tried_again(tmp_path, one_process):
     assert len(answered(detect_motion(photos, {"d/2.png"}, images))["d/2.png"].boxes) == 1
 
 
+@pytest.fixture
+def failing(monkeypatch):
+    """Have photos fail that are named in a list, for a reason that may pass."""
+    names, ahead = [], reading.ahead
+
+    def read(uris):
+        paths = [uri.removeprefix("https://host").partition("?")[0] for uri in uris]
+        for path, data in zip(paths, ahead(paths), strict=True):
+            yield PhotoError("photo not readable: timed out") if path[-5:] in names else data
+
+    monkeypatch.setattr(reading, "ahead", read)
+    return names
+
+
+@pytest.mark.parametrize("root", ["", "https://host"])
+@pytest.mark.parametrize(
+    ("gone", "reason"), [("012", "too few photos of this place in this light (3, need 4)"), ("5", "")]
+)
+def test_an_answer_for_want_of_photos_that_could_not_be_read_is_none_for_the_next_run(
+    tmp_path, one_process, looked, failing, root, gone, reason
+):
+    photos, images = place(tmp_path, num=7, animal_at=3), Images({"d": f"{root}{tmp_path}"})
+    failing += [f"{number}.png" for number in gone]
+    during = answered(detect_motion(photos, {"d/3.png"}, images))["d/3.png"]
+    assert (during.note or "") == reason
+    failing.clear()
+    (box,) = answered(detect_motion(photos, {"d/3.png"}, images))["d/3.png"].boxes
+    assert box.x == pytest.approx(100 / 320, abs=0.03)
+    detect_motion(photos, {"d/3.png"}, images)
+    assert looked == [1, 1]
+
+
+def test_a_local_photo_that_could_not_be_read_is_tried_again(tmp_path, one_process, failing):
+    photos, images = place(tmp_path), Images({"d": str(tmp_path)})
+    failing.append("2.png")
+    during = answered(detect_motion(photos, {"d/2.png"}, images))
+    assert during == {"d/2.png": Answer([], failure="photo not readable: timed out")}
+    failing.clear()
+    assert len(answered(detect_motion(photos, {"d/2.png"}, images))["d/2.png"].boxes) == 1
+
+
+def test_a_new_key_in_the_web_address_asks_nothing_again(tmp_path, one_process, looked, failing):
+    for key in "ab":
+        detect_motion(place(tmp_path), {"d/2.png"}, Images({"d": f"https://host{tmp_path}?{key}"}))
+    assert looked == [1]
+
+
 def test_answers_are_made_again_when_code_that_makes_them_changes():
     behind = closure(ROOT / "camtraps/detectors/motion.py") - REFUSERS | {"camtraps/detectors/motion.py"}
     made_by = {path for path in behind if path.startswith("camtraps/detectors/") and "__init__" not in path}
+    made_by |= behind & {"camtraps/images.py"}
     assert made_by == {name.replace(".", "/") + ".py" for name in detecting.CODE}
 
 
@@ -340,6 +391,33 @@ def test_a_detector_that_is_killed_is_asked_only_for_the_rest(collection, local,
     assert [answers[f"d/{name}"].boxes[0].confidence for name in "adef"] == [0.01, 0.01, 0.02, 0.02]
 
 
+def test_what_answers_are_made_with_besides_the_model_asks_for_everything_again(collection, local, monkeypatch):
+    detect({"d/a"}, collection, LOCAL)
+    monkeypatch.setattr("PIL.__version__", "0.0")
+    detect({"d/a"}, collection, LOCAL)
+    monkeypatch.setattr(megadetector, "CODE", megadetector.CODE[:1])
+    detect({"d/a"}, collection, LOCAL)
+    package = [SimpleNamespace(version="0.0")]
+    monkeypatch.setattr(megadetector.metadata, "distributions", lambda name: package * (name == "megadetector"))
+    detect({"d/a"}, collection, LOCAL)
+    assert local == [["a"]] * 4
+
+
+def test_a_failure_of_the_model_is_no_answer_for_the_next_run_but_that_of_a_photo_is(collection, monkeypatch):
+    asked = []
+
+    def look(photos, params, keep):
+        asked.append(photos["file"].tolist())
+        reasons = {"a": "model failed: CUDA out of memory", "b": "photo cannot be decoded: broken"}
+        keep([Answer([], failure=reasons[row.file]).row(row.image, "d", row.file) for row in photos.itertuples()])
+
+    monkeypatch.setattr(megadetector, "version", lambda params: "md")
+    monkeypatch.setattr(megadetector, "detect", look)
+    first = detect({"d/a", "d/b"}, collection, LOCAL)
+    assert detect({"d/a", "d/b"}, collection, LOCAL) == first
+    assert asked == [["a", "b"], ["a"]]
+
+
 def test_a_new_version_of_a_detector_is_asked_for_everything(collection, local, monkeypatch):
     detect({"d/a"}, collection, LOCAL)
     monkeypatch.setattr(megadetector, "version", lambda params: "md2")
@@ -376,6 +454,17 @@ def test_answers_are_recorded_beside_what_is_there(tmp_path):
     (path,) = record(tmp_path, found(c=Answer([box]), a=NOTHING_MOVED))
     assert path == tmp_path / "detections" / "motion" / "d.parquet"
     assert recorded(tmp_path) == {"d/a": NOTHING_MOVED, "d/b": Answer([box]), "d/c": Answer([box])}
+
+
+def test_answers_are_recorded_beside_those_that_an_import_wrote(tmp_path):
+    (path,) = record(tmp_path, found(b=NOTHING_MOVED))
+    with duckdb.connect() as database:
+        rows = database.read_parquet(str(path)).to_arrow_table()
+        database.register("given", rows)
+        tables.write_query(database, "from given", path, RECORDED)
+    record(tmp_path, found(a=NOTHING_MOVED))
+    assert recorded(tmp_path) == {"d/a": NOTHING_MOVED, "d/b": NOTHING_MOVED}
+    assert len(rows) == 1
 
 
 def test_a_failure_does_not_take_the_place_of_a_recorded_answer(tmp_path):

@@ -32,7 +32,8 @@ class Handler(BaseHTTPRequestHandler):
             length = 1000 if self.path.startswith("/cut") else 19
             self.send_response(200)
             self.send_header("Content-Length", str(length))
-            self.send_header("ETag", self.version)
+            if self.version:
+                self.send_header("ETag", self.version)
             self.end_headers()
             self.wfile.write(body)
 
@@ -66,6 +67,18 @@ def test_a_file_is_fetched_once_until_it_changes(server, monkeypatch):
     monkeypatch.setattr(Handler, "version", "2")
     downloads.fetch(f"{server}/a.zip")
     assert Handler.fetched == 2
+
+
+def test_a_file_of_which_no_version_is_told_may_have_changed(server, monkeypatch):
+    monkeypatch.setattr(Handler, "version", "")
+    assert downloads.fetch(f"{server}/a.zip") == downloads.fetch(f"{server}/a.zip")
+    assert Handler.fetched == 2
+
+
+def test_a_password_in_the_address_is_not_told(server):
+    with pytest.raises(InputError) as caught:
+        downloads.fetch(f"{server.replace('://', '://me:SECRET@')}/gone")
+    assert str(caught.value) == f"{server}/gone: cannot be downloaded: no such file"
 
 
 @pytest.mark.parametrize(

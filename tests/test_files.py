@@ -1,11 +1,13 @@
 """Files: whole or not at all, read with clear errors, no way out of a folder."""
 
 import hashlib
+import threading
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from camtraps.errors import InputError, MissingError
+from camtraps.errors import CamtrapsError, InputError, MissingError
 from camtraps.files import climbs, digest, link_or_copy, once_each, read_csv, read_json, replacing, work_dir, write_json
 
 
@@ -33,6 +35,42 @@ def test_a_folder_is_replaced_whole(tmp_path):
         (part / "fresh").write_text("")
     assert [path.name for path in folder.iterdir()] == ["fresh"]
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_threads_that_write_the_same_file_do_not_write_into_each_other(tmp_path):
+    path, met = tmp_path / "a.txt", threading.Barrier(2, timeout=60)
+
+    def write(letter):
+        with replacing(path) as part:
+            met.wait()
+            part.write_text(letter * 5)
+            met.wait()
+            seen.add(part.read_text())
+            met.wait()
+
+    seen: set[str] = set()
+    threads = [threading.Thread(target=write, args=(letter,)) for letter in "xy"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {"xxxxx", "yyyyy"}
+    assert path.read_text() in seen
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "ä" * 127, f"a{'ä' * 127}"])
+def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path, name):
+    with replacing(tmp_path / name) as part:
+        part.write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_duckdb_says_of_a_full_disk_is_one_line(tmp_path, form):
+    with pytest.raises(CamtrapsError) as caught, replacing(tmp_path / "a"):
+        duckdb.execute(f"copy (select range from range(9)) to '/dev/full' (format {form})")
+    assert str(caught.value) == f"{tmp_path}/a: cannot be written: the disk is full; make room and run again"
 
 
 def test_replacing_makes_the_folders_above(tmp_path):

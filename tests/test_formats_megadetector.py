@@ -157,7 +157,13 @@ def test_a_box_that_cannot_be_used_is_ignored_and_the_others_stay(read, change, 
 def test_what_is_no_detection_is_ignored(read):
     problem, result, _ = read(document({"file": "a.jpg", "detections": ["animal"]}))
     assert problem == Problem("images[0] a.jpg", "ignored", "detection is no object", "'animal'")
-    assert result.boxes == []
+    assert result == Result(0, "a.jpg", "none of its boxes can be used", None)
+
+
+def test_a_photo_of_whose_boxes_none_can_be_used_is_not_an_empty_one(read):
+    *problems, result, _ = read(document({"file": "a.jpg", "detections": [BOX | {"conf": 7}, BOX | {"bbox": None}]}))
+    assert len(problems) == 2
+    assert result == Result(0, "a.jpg", "none of its boxes can be used", None)
 
 
 def test_a_box_that_reaches_outside_is_clipped_and_that_is_said_beyond_rounding(read):
@@ -256,13 +262,20 @@ def test_results_are_no_answer(tmp_path):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "expected the answer of a task, an object with 'Status', got []"),
-        ({"Status": "running"}, "expected the answer of a task, an object with 'Status', got {'Status': 'running'}"),
+        (["sig=secret"], "expected the answer of a task, with an object 'Status', got list"),
+        (
+            {"Status": "sig=secret"},
+            "expected the answer of a task, with an object 'Status', got Status of ty",
+        ),
         (response("running", "3 of 9"), "the task is not completed but 'running': 3 of 9; save its answer again"),
         ({"Status": {}}, "the task is not completed but None: None; save its answer again"),
         (response("problem", "lost"), "the task is not completed but 'problem': lost; save its answer again"),
         (response(message="no images"), "the task has no results: 'no images'; did it match any photo?"),  # D11
-        (response(message={}), "Status.message.output_file_urls.detections: expected a URL, got None"),
+        (response(message={}), "Status.message.output_file_urls.detections: expected a URL, got NoneType"),
+        (
+            response(message={"output_file_urls": {"detections": [URL]}}),
+            "Status.message.output_file_urls.detections: expected a URL, got list",
+        ),
         (response(task="77"), "TaskId is '77', but its detections lie in '0f3c-5a'; is it of another task?"),
     ],
 )

@@ -35,11 +35,15 @@ def with_thumbnail():
 
 
 JPEG, PNG = make.photo("deer"), encoded("PNG")
+SECOND = 4 + int.from_bytes(JPEG[4:6], "big")  # where its second part begins
+SCAN = JPEG.index(b"\xff\xda")
 GOOD = {
     "jpeg": JPEG,
     "progressive": encoded("JPEG", progressive=True),
     "appended": JPEG + b"\0" * 100 + b"camera's own",
     "filled": JPEG[:2] + b"\xff\xff" + JPEG[2:],
+    "zeros before a part": JPEG[:SECOND] + b"\0\0" + JPEG[SECOND:],
+    "restart before the scan": JPEG[:SCAN] + b"\xff\xd0" + JPEG[SCAN:],
     "thumbnail": with_thumbnail(),
     "cmyk": encoded("JPEG", "CMYK"),
     "png": PNG,
@@ -52,6 +56,7 @@ BAD = {
     "cut jpeg": (JPEG[: len(JPEG) * 3 // 4], "truncated"),
     "cut jpeg with thumbnail": (with_thumbnail()[:-300], "truncated"),
     "cut in the header": (JPEG[:200], "truncated"),
+    "cut in the header, then zeros": (JPEG[:200] + bytes(len(JPEG)), "truncated"),
     "cut progressive": (encoded("JPEG", progressive=True)[:-400], "truncated"),
     "zeros at the end": (JPEG[: len(JPEG) * 3 // 4] + bytes(len(JPEG) // 4), "truncated"),
     "cut png": (PNG[: len(PNG) // 2], "truncated"),

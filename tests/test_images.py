@@ -3,13 +3,18 @@
 import io
 import random
 import struct
+import subprocess
+import sys
+import warnings
 
 import make
 import numpy as np
 import pytest
+from imports import ROOT
 from PIL import Image, ImageFile, ImageOps
 
-from camtraps import images
+from camtraps import images, regions
+from camtraps.formats import photo_headers
 from camtraps.storage import PhotoError
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
@@ -70,7 +75,7 @@ def test_what_is_no_image_has_that_reason(data):
 def test_a_photo_that_is_cut_off_is_not_a_grey_one_whatever_other_packages_ask_of_pillow(is_lenient, monkeypatch):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", is_lenient)
     said = reason(saved(Image.effect_noise((200, 200), 50), "JPEG")[:2000])
-    assert said.startswith("photo cannot be decoded: image file is truncated")
+    assert said == "photo cannot be decoded: image file is truncated"
 
 
 def test_a_photo_of_absurd_size_is_refused(monkeypatch):
@@ -79,8 +84,51 @@ def test_a_photo_of_absurd_size_is_refused(monkeypatch):
     size_at = data.index(b"\xff\xc0") + 5
     data[size_at : size_at + 4] = struct.pack(">HH", 60_000, 60_000)
     assert reason(bytes(data)) == said
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 7)
+    monkeypatch.setattr(images, "MAX_PIXELS", 7)
     assert reason(saved(corners())) == said
+
+
+@pytest.mark.parametrize("kind", [*images.FORMATS, "MPO"])
+def test_what_a_photo_can_be_is_opened(kind):
+    assert images.decode(saved(corners(), kind)).size == (4, 2)
+
+
+def test_no_other_program_is_run_on_what_is_no_photo():  # Pillow reads EPS by Ghostscript
+    assert reason(saved(corners(), "EPS")) == "photo is not an image"
+    assert photo_headers.FORMATS == images.FORMATS
+
+
+def test_decoding_leaves_the_warnings_of_other_threads_alone():
+    before = list(warnings.filters)
+    with images.decoding():
+        assert warnings.filters == before
+
+
+def test_pillow_warns_of_nothing():
+    odd = saved(corners(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01")
+    code = """
+import io, sys
+from PIL import Image
+data = sys.stdin.buffer.read()
+try:
+    Image.open(io.BytesIO(data)).getexif()
+except UserWarning as warning:
+    print(warning)
+from camtraps import images
+print(images.decode(data).size)
+"""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, cwd=ROOT, input=odd, capture_output=True, check=True)
+    warned, decoded = done.stdout.decode().splitlines()
+    assert warned.startswith("Corrupt EXIF data")
+    assert (decoded, done.stderr) == ("(4, 2)", b"")
+
+
+def test_for_the_whole_photo_no_decoder_of_regions_is_loaded(monkeypatch):
+    monkeypatch.setattr(regions, "decoder", lambda: pytest.fail("loaded"))
+    photo = images.opened(make.photo())
+    whole = photo.whole()
+    assert photo.cut((1, 1, 9, 9), None).tobytes() == whole.crop((1, 1, 9, 9)).tobytes()
 
 
 def test_wrong_bytes_in_the_head_of_a_photo_are_a_reason_and_no_crash():
@@ -153,6 +201,14 @@ def test_what_lies_outside_the_photo_is_black(mode):  # a CMYK of zeros is white
     assert [crop.getpixel((0, 0)), crop.getpixel((1, 0))] == [(0, 0, 0), WHITE]
 
 
+def test_a_cut_that_is_mostly_black_may_be_larger_than_pillow_cuts(monkeypatch):
+    photo = images.opened(saved(corners()))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    crop = photo.cut((-20, -20, 20, 20), None)
+    assert crop.size == (40, 40)
+    assert [crop.getpixel((20, 20)), crop.getpixel((19, 19)), crop.getpixel((24, 20))] == [RED, (0, 0, 0), (0, 0, 0)]
+
+
 def test_a_padded_cut_lies_in_the_middle_of_a_black_square():
     crop = images.opened(saved(corners())).cut((0, 0, 4, 2), None, pad_to=4)
     rows = [crop.getpixel((0, y)) for y in range(4)]
@@ -207,8 +263,8 @@ def test_colours_are_kept_in_full_where_it_is_asked_for():  # C7
     def loss(**options):
         return np.abs(np.asarray(images.decode(images.encode(image, **options)), int) - stripes).mean()
 
-    assert loss(quality=92, subsampling="4:4:4") < 5
-    assert loss(quality=92, subsampling="4:4:4") < loss(quality=75, subsampling="4:4:4")
+    assert loss(quality=92, subsampling=444) < 5
+    assert loss(quality=92, subsampling=444) < loss(quality=75, subsampling=444)
     assert loss(quality=92) > 20  # red and blue columns become violet
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from camtraps import intake, tables
-from camtraps.errors import InputError
+from camtraps.errors import CamtrapsError, InputError
 from camtraps.formats import coco
 from camtraps.formats.rows import (
     ANNOTATIONS,
@@ -780,6 +780,16 @@ def test_nothing_is_left_behind_when_a_reader_fails(work):
 
     with pytest.raises(InputError, match="the file ends in the middle"):
         take(failing())
+    assert list((work / "intake").iterdir()) == []
+
+
+def test_a_disk_that_is_full_before_everything_is_taken_in_is_one_line(work, monkeypatch):
+    monkeypatch.setattr(intake, "MEMORY", "20MB")
+    sql = "create table t as select hash(range)::varchar as a, repeat(a, 9) as b from range(1000000)"
+    with pytest.raises(CamtrapsError) as caught, intake.Opened() as database, make.small_files(1000):
+        database.execute(sql)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("the database cannot go on, is the disk full? ")
     assert list((work / "intake").iterdir()) == []
 
 

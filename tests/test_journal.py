@@ -1,9 +1,10 @@
 """Journal: an answer is kept at once, and counts as long as what it was made from stays the same."""
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from camtraps import journal
+from camtraps import journal, tables
 from camtraps.errors import CamtrapsError
 from camtraps.journal import Journal
 from camtraps.schema import RECORDED
@@ -96,3 +97,20 @@ def test_a_part_that_is_damaged_or_of_another_version_is_asked_for_again(tmp_pat
     (tmp_path / "0.parquet").write_bytes(b"torn")
     pq.write_table(RECORDED.schema.empty_table(), tmp_path / "1.parquet")
     assert set(known(tmp_path, a="f")) == {"a"}
+
+
+def test_parts_that_another_run_joins_meanwhile_lose_nothing(tmp_path, monkeypatch):
+    for name in "ab":
+        Journal(tmp_path).add([answer(name)])
+    first, second = sorted(tmp_path.iterdir())
+    read, joined = tables.read_arrow, pa.concat_tables([pq.read_table(first), pq.read_table(second)])
+
+    def read_and_join(path, table):
+        rows = read(path, table)
+        if second.exists():
+            pq.write_table(joined, first)
+            second.unlink()
+        return rows
+
+    monkeypatch.setattr(tables, "read_arrow", read_and_join)
+    assert set(known(tmp_path, a="f", b="f")) == {"a", "b"}

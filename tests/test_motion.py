@@ -1,5 +1,7 @@
 """Motion: drawn places with a known animal, and what must not be taken for one."""
 
+import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from camtraps import images, reading
 from camtraps.detectors.answers import Answer, Box
+from camtraps.detectors.background import thumb
 from camtraps.detectors.motion import Photo, detect
+from camtraps.storage import PhotoError
 
 Picture = NDArray[np.floating[Any]]
 HEIGHT, WIDTH = 240, 320
@@ -152,3 +157,35 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(tmp_path: Path) -> None
     ]
     assert detect(photos, {"4.png"}) == {"4.png": everything[4]}
     assert everything[4].boxes
+
+
+def test_neighbouring_photos_from_elsewhere_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(place().astype(np.uint8)).save(tmp_path / "a.png")
+    data, lots = (tmp_path / "a.png").read_bytes(), []
+
+    def ahead(uris: Iterable[str]) -> list[bytes]:
+        lots.append(list(uris))
+        return [data for _ in lots[-1]]
+
+    monkeypatch.setattr(reading, "ahead", ahead)
+    photos = [Photo(str(at), f"https://host/{at}", None, 3600.0 * at) for at in range(40)]
+    detect(photos, {"20"})
+    assert [len(lot) for lot in lots] == [16, 16, 8][: len(lots)]
+    assert lots[0] == [f"https://host/{at}" for at in range(16, 32)]
+
+
+def test_a_thumbnail_of_sixteen_bits_has_its_shades() -> None:
+    data = io.BytesIO()
+    Image.fromarray(np.tile(np.linspace(0, 65_535, 400).astype(np.uint16), (300, 1))).save(data, "PNG")
+    luma = thumb(data.getvalue()).luma
+    assert luma[:, 0].max() < 5
+    assert luma[:, 96].mean() == pytest.approx(128, abs=3)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_thumbnail_of_an_absurd_size_is_refused(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = io.BytesIO()
+    Image.new("RGB", (4000, 300)).save(data, kind)
+    monkeypatch.setattr(images, "MAX_PIXELS", 1_000_000)
+    with pytest.raises(PhotoError, match="too many pixels"):
+        thumb(data.getvalue())

@@ -136,7 +136,7 @@ def test_a_missing_section_is_named_with_those_that_are_there(tmp_path):
         (b"train: {epochs: 1", "1: not valid YAML: expected ',' or '}', but got '<stream end>'"),
         (b"train: a\0b", "not valid YAML: unacceptable character #x0000: special characters are not allowed"),
         (b"train: \xe9", "byte 7 is not UTF-8; save the file as UTF-8"),
-        (b"", "expected sections, got None"),
+        (b"# nothing\n", "section 'train' is missing; it has nothing"),
         (b"- train\n", "expected sections, got ['train']"),
         (b"train:\n", "train: expected keys and values, got None"),
     ],

@@ -73,7 +73,7 @@ def test_photos_that_failed_in_any_stage(database):
 
 def test_what_a_rule_left_out_has_not_failed(database):
     failed("queried", "b/3.jpg", kind="skipped")
-    with pytest.raises(InputError, match=r"^the last run lists no such photo as failed$"):
+    with pytest.raises(InputError, match=r"^the last run of the pipeline lists no such photo as failed$"):
         images(database, failed=True)
 
 

@@ -10,7 +10,7 @@ from imports import ROOT
 from servers import PIXELS
 
 from camtraps import reading
-from camtraps.errors import InputError
+from camtraps.errors import CamtrapsError, InputError
 from camtraps.reading import ahead, in_order
 from camtraps.storage import PhotoError
 
@@ -36,6 +36,16 @@ def test_photos_come_in_order_and_failures_in_their_place(server, tmp_path, monk
     uris = [server.photo(200), server.photo(404), str(tmp_path / "here.jpg"), server.photo(503, 200), "no.jpg"]
     expected = [PIXELS, "photo not found", b"local", PIXELS, "photo not found"]
     assert told(ahead(iter(uris * 4))) == expected * 4
+
+
+def test_a_store_that_refuses_photo_after_photo_is_not_asked_for_all_of_them(server, monkeypatch):
+    monkeypatch.setattr(reading, "GIVE_UP", 3)
+    absent_do_not_count = [server.photo(403), server.photo(403), *(server.photo(404) for _ in range(5))]
+    assert len(list(ahead([*absent_do_not_count, server.photo(200), server.photo(403), server.photo(403)]))) == 10
+    photos = ahead([server.photo(200), *(server.photo(403) for _ in range(9))])
+    assert told([next(photos) for _ in range(2)])[0] == PIXELS
+    with pytest.raises(CamtrapsError, match=r"^3 photos in a row could not be read, the last one: photo not readable"):
+        list(photos)
 
 
 def test_no_photos_are_no_answers():

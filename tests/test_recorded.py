@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from make_tables import rows as filled
 
-from camtraps import recorded, tables
+from camtraps import recorded, recording, tables
 from camtraps.errors import MissingError, TableError
 from camtraps.schema import RECORDED
 
@@ -92,3 +92,12 @@ def test_a_table_of_another_kind_is_refused(tmp_path):
     pd.DataFrame({"image": ["d/1.jpg"]}).to_parquet(path)
     with pytest.raises(TableError, match="not a recorded detections table of this version"):
         recorded.read(tmp_path, "a")
+
+
+def test_a_version_may_be_called_otherwise_than_the_model_in_the_file(tmp_path):  # C5
+    collection = make.write_collection(tmp_path / "made")
+    found = {"file": "007/deer.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": list(make.BOX.values())}]}
+    info = {"format_version": "1.6", "detector": "md_v4.1.0.pb"}
+    document = {"info": info, "detection_categories": {"1": "animal"}, "images": [found]}
+    recording.import_detections(collection, "tiny", [make.write_json(tmp_path / "a.json", document)], version="4.1")
+    assert read(collection, "4.1") == {"tiny/007/deer.jpg": ("4.1", None, [FOX])}

@@ -122,7 +122,7 @@ def test_any_name_of_a_model_is_a_version(collection, detector, version):  # D7
     assert detect(collection, results(found(DEER), detector=detector)).path.parent.name == version
 
 
-@pytest.mark.parametrize("version", ["all", "none", "human"])
+@pytest.mark.parametrize("version", ["all", "none", "human", "motion"])
 def test_a_word_with_a_meaning_is_no_version(collection, version):
     said = f"version {version!r}: has a meaning of its own; choose another with --version"
     assert refused(InputError, collection, results(found(DEER)), version=version) == said
@@ -194,9 +194,9 @@ def test_many_batches_are_as_one(collection, monkeypatch):
 
 def test_notes_of_an_earlier_run_of_a_detector_stay(collection):
     row = {"image": f"tiny/{FOX}", "dataset": "tiny", "file": FOX, "failure": None, "note": "dark", "boxes": []}
-    path = collection / "detections" / "motion" / "tiny.parquet"
+    path = collection / "detections" / "v1" / "tiny.parquet"
     tables.write_arrow(tables.pa.Table.from_pylist([row], schema=RECORDED.schema), path, RECORDED)
-    detect(collection, results(found(DEER)), version="motion")
+    detect(collection, results(found(DEER)), version="v1")
     assert [row["note"] for row in tables.read_arrow(path, RECORDED).to_pylist()] == [None, "dark"]
 
 
@@ -216,10 +216,10 @@ def test_problems_are_counted_by_reason_and_listed_with_their_value(collection):
     unknown = found(DEER)["detections"] + found(DEER, category="9")["detections"]
     images = [{"file": DEER, "detections": unknown}, wrong, {"file": "../x.jpg", "detections": []}, found("x.jpg")]
     imported = detect(collection, results(*images))
-    assert rows(imported) == {DEER: [0.9], "NA/deer.jpg": [], "x.jpg": [0.9]}
+    assert rows(imported) == {DEER: [0.9], "NA/deer.jpg": "none of its boxes can be used", "x.jpg": [0.9]}
     listed = f"{collection}/problems/tiny.md_v5a.0.0.pt.csv"
     assert imported.lines == (
-        f"{imported.path}: results for 2 of 12 photos, 2 boxes",
+        f"{imported.path}: results for 2 of 12 photos, 1 box, 1 failed",
         "  1 dropped: file name leads out of the image folder (first: images[2] ../x.jpg)",
         f"  1 ignored: category is not in detection_categories (first: images[0] {DEER}: 9)",
         "  2 ignored: conf is not a number from 0 to 1 (first: images[1] NA/deer.jpg: 2)",
@@ -265,12 +265,35 @@ def test_an_absolute_path_in_the_image_folder_is_made_relative(collection, made)
     assert problems(collection)[0]["reason"] == "file name leads out of the image folder"
 
 
-def test_a_web_address_of_a_photo_is_made_relative(collection):
+def move(collection: Path, images: str) -> None:
+    """Say that the photos lie elsewhere."""
     text = (collection / "datasets.csv").read_text().split("\n")
-    text[1] = ",".join(["tiny", "s3://bucket/photos", *text[1].split(",")[2:]])
+    text[1] = ",".join(["tiny", images, *text[1].split(",")[2:]])
     (collection / "datasets.csv").write_text("\n".join(text))
+
+
+def test_a_web_address_of_a_photo_is_made_relative(collection):
+    move(collection, "s3://bucket/photos")
     assert set(rows(detect(collection, results(found(f"s3://bucket/photos/{DEER}"))))) == {DEER}
     assert set(rows(detect(collection, results(found(f"bucket/photos/{FOX}")), replace=True))) == {FOX}
+
+
+def test_a_web_address_may_be_quoted_and_carry_a_key(collection):
+    move(collection, "https://x.org/a%20b")
+    names = {DEER: f"{DEER}?sig=a%2Fb", "cam 1/ä#?.jpg": "cam%201/%C3%A4%23%3F.jpg?sv=1", "1%.jpg": "1%25.jpg"}
+    images = [found(f"https://x.org/a%20b/{name}") for name in names.values()]
+    climbing = found("https://x.org/a%20b/%2E%2E/x.jpg")
+    assert set(rows(detect(collection, results(*images, climbing)))) == set(names)
+    assert problems(collection)[0]["reason"] == "file name leads out of the image folder"
+
+
+def test_a_photo_of_whose_boxes_no_category_is_known_is_not_an_empty_one(collection):
+    images = [found(DEER, category="9"), {"file": FOX, "detections": []}, FAILED | {"file": "NA/deer.jpg"}]
+    assert rows(detect(collection, results(*images))) == {
+        DEER: "none of its boxes can be used",
+        FOX: [],
+        "NA/deer.jpg": "x",
+    }
 
 
 def test_a_video_is_skipped(collection):
@@ -289,7 +312,7 @@ def test_half_characters_in_results_are_escaped(collection):
     ]
     imported = detect(collection, results(*images, detection_categories={"1": "animal\ud800"}))
     first, fox, other = tables.read_arrow(imported.path, RECORDED).to_pylist()
-    assert (first["boxes"][0]["category"], fox["boxes"], other["failure"]) == ("animal\\ud800", [], "x\\ud800")
+    assert (first["boxes"][0]["category"], fox["boxes"], other["failure"]) == ("animal\\ud800", None, "x\\ud800")
     assert [(row["kind"], row["found"]) for row in problems(collection)] == [("dropped", ""), ("ignored", "\\ud800")]
 
 
@@ -332,16 +355,3 @@ def test_of_many_faults_twenty_are_shown_and_the_rest_counted(collection):
     said = refused(InputError, collection, results(*[{}] * 25))
     assert said.count("expected an object with a text 'file'") == 20
     assert said.endswith("; and 5 more")
-
-
-def test_a_file_gives_rows_without_a_collection(tmp_path):
-    images = [found("s3://b/x.jpg"), {"file": "b.jpg", "failure": "x"}, found("b.jpg", 0.5), found("../c.jpg"), FAILED]
-    path = make.write_json(tmp_path / "md.json", results(*images))
-    assert list(recording.rows_of(path, "it's")) == [
-        {"image": f"it's/{file}", "dataset": "it's", "file": file, "failure": failure, "note": None, "boxes": boxes}
-        for file, failure, boxes in (
-            (DEER, "x", None),
-            ("b.jpg", None, [BOX | {"confidence": 0.5}]),
-            ("s3://b/x.jpg", None, [BOX]),
-        )
-    ]

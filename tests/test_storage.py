@@ -1,5 +1,6 @@
 """Photos where they lie: local files and URIs, each failure with its reason."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -126,6 +127,12 @@ def test_a_folder_in_the_place_of_a_photo_has_that_reason(tmp_path):
     assert reason(str(tmp_path)) == "photo not readable: Is a directory"
 
 
+def test_a_reason_of_several_lines_is_told_whole(server):
+    settings(f"s3://: {{endpoint: '{server.address}', anonymous: true, region: us-west-2}}")
+    told = reason("s3://no bucket/a.jpg")
+    assert told.startswith("photo not readable: Parameter validation failed: Invalid bucket name ")
+
+
 def test_a_protocol_that_nobody_knows_has_that_reason():
     assert reason("zz://bucket/a.jpg") == "photo not readable: Protocol not known: zz"
 
@@ -238,8 +245,9 @@ def test_a_download_takes_the_place_of_what_was_there(server, tmp_path):
 
 def test_a_full_disk_is_no_failure_of_the_photo(server, monkeypatch):
     monkeypatch.setattr("camtraps.storage.replacing", lambda path: fsspec.utils.nullcontext(path))
-    with pytest.raises(NotWritten, match=r"^/dev: cannot be written to: No space left on device$"):
+    with pytest.raises(NotWritten, match=r"^/dev: cannot be written to: No space left on device$") as caught:
         storage.download(server.photo(200), storage.Path("/dev/full"))
+    assert caught.value.errno == errno.ENOSPC
     assert len(server.asked) == 1
 
 
@@ -329,3 +337,8 @@ def test_a_saved_copy_is_read_in_place_of_the_source(tmp_path):
     assert images.uri("d", "a b.jpg") == str(tmp_path / "d/a b.jpg")
     assert images.source("d", "a b.jpg") == "https://x.org/c/a%20b.jpg"
     assert images.copy("here", "a.jpg") is None
+
+
+def test_a_photo_whose_name_no_file_here_can_have_is_read_where_it_is(tmp_path):
+    images = Images({"d": "s3://bucket"}, tmp_path)
+    assert images.uri("d", f"{'a' * 300}.jpg") == f"s3://bucket/{'a' * 300}.jpg"

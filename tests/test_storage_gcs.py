@@ -5,6 +5,7 @@ import servers
 from servers import ODD_NAMES, PHOTOS, settings
 
 from camtraps import access, remote, storage
+from camtraps.errors import InputError
 from camtraps.storage import PhotoError, photo_uri, presence, read_photo
 
 pytest.importorskip("gcsfs", reason="gcsfs is not installed")
@@ -67,6 +68,12 @@ def test_credentials_that_are_refused_are_told(server, account):
 def test_credentials_that_cannot_be_used_are_told(server, account, tmp_path, monkeypatch):
     (tmp_path / "account.json").write_text(server.service_account().replace("/token", "/no-token-here"))
     assert reason("gs://team/large.jpg") == f"photo not readable: no credentials for gs://team; {REMEDY}"
+
+
+def test_a_file_of_credentials_that_is_not_there_is_named(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", f"{tmp_path}/no.json")
+    with pytest.raises(InputError, match=f"^GOOGLE_APPLICATION_CREDENTIALS: File {tmp_path}/no.json was not found"):
+        read_photo("gs://open/large.jpg")
 
 
 def test_an_absent_or_empty_photo_has_that_reason(server):

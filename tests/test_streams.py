@@ -158,6 +158,11 @@ def test_what_is_nested_too_deeply_is_refused(tmp_path, text):
     assert ": not valid JSON: nested too deeply, near " in message(json_file(tmp_path, text))
 
 
+@pytest.mark.parametrize("text", ['{"a": 1%s}', "[1, 1%s]", '{"a": [{"b": 1%s'])
+def test_a_number_that_python_cannot_hold_is_refused(tmp_path, text):
+    assert ": not valid JSON: a number has too many digits, near " in message(json_file(tmp_path, text % ("0" * 5000)))
+
+
 def test_one_line_of_fifty_megabytes_is_read_fast_and_in_little_memory(tmp_path):
     element = json.dumps({"id": "x" * 30, "file_name": "y" * 60, "bbox": [1.5, 2.5, 3.5, 4.5]})
     num_elements = 50_000_000 // len(element)

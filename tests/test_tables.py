@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import duckdb
+import make
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from camtraps import tables
-from camtraps.errors import MissingError, TableError
+from camtraps.errors import CamtrapsError, MissingError, TableError
 from camtraps.schema import CATALOG, DETECTIONS, FAILURES, SPLITS, Table
 
 ODD_TEXTS = ["007", "NA", "null", "nan", "None", "1e5", "true", " x ", ""]
@@ -139,6 +140,15 @@ def test_a_query_is_written_as_it_comes_and_counted(tmp_path):
     assert read["location"].tolist() == ["007", "NA"]
     assert read["crops"].tolist() == [1, 2]
     assert [each.name for each in tmp_path.iterdir()] == ["it's.parquet"]
+
+
+def test_a_query_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path):
+    sql = "select 'd' as dataset, hash(i)::varchar as location, 'train' as split, i::int as crops from range(9999) t(i)"
+    with pytest.raises(CamtrapsError) as caught, make.small_files(1000):
+        tables.write_query(duckdb.connect(), sql, tmp_path / "a.parquet", SPLITS)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("the database cannot go on, is the disk full? IO Error: ")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_query_without_rows_is_written_with_its_columns(tmp_path):

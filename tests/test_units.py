@@ -1,13 +1,17 @@
 """Units: made once, kept when a run is killed, made again when what they are made from changes."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from imports import ROOT
 
 from camtraps import units
 from camtraps.errors import CamtrapsError
@@ -116,22 +120,116 @@ def test_a_finished_unit_is_not_made_again(folder):
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_result_that_lacks_remote_photos_is_given_and_made_again_by_the_next_run(folder, monkeypatch, workers):
+def test_a_result_that_is_not_final_is_given_and_made_again_by_the_next_run(folder, monkeypatch, workers):
     monkeypatch.setenv("CAMTRAPS_WORKERS", workers)
-    before = [replace(unit, remote=True) for unit in letters("ab")]
+    before = letters("ab")
     assert content(run(before, write_incomplete, folder, "test")) == "ab"
     after = [replace(unit, payload={"letter": unit.payload["letter"].upper()}) for unit in before]
     assert content(run(after, write_letter, folder, "test")) == "AB"
     assert content(run(before, write_letter, folder, "test")) == "AB"
 
 
-def test_a_result_that_lacks_local_photos_is_kept_until_they_change(folder):
-    run(letters("a"), write_incomplete, folder, "test")
-    assert content(run([Unit("print-a", {"letter": "A"}, 1)], write_letter, folder, "test")) == "a"
+@pytest.mark.parametrize(
+    ("failure", "is_remote", "passing"),
+    [
+        ("photo not found", False, False),
+        ("photo not found", True, True),
+        ("photo cannot be decoded: broken data stream", False, False),
+        ("photo not readable: Permission denied", False, True),
+        ("model failed: CUDA out of memory", False, True),
+    ],
+)
+def test_a_failure_that_no_stamp_would_show_to_be_over_may_pass(failure, is_remote, passing):
+    assert units.may_pass(failure, is_remote) == passing
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+def test_what_another_run_has_made_meanwhile_is_left_to_its_readers(folder, is_final):
+    def beside(payload, part):
+        if not (folder / "print-a").exists():
+            (folder / "print-a").mkdir()
+            (folder / "print-a/letter").write_text("other")
+            if not is_final:
+                (folder / "print-a" / units.AGAIN).touch()
+        return write_letter(payload, part)
+
+    assert content(run(letters("a"), beside, folder, "test")) == ("other" if is_final else "a")
+    assert [path.name for path in folder.iterdir()] == ["print-a"]
+
+
+def test_what_another_run_has_made_in_the_last_moment_is_taken(folder, monkeypatch):
+    is_dir = Path.is_dir
+
+    def other_in_between(path):
+        if path == folder / "print-a" and not is_dir(path):
+            path.mkdir()
+            (path / "letter").write_text("other")
+            return False
+        return is_dir(path)
+
+    run(letters("b"), write_letter, folder, "test")
+    monkeypatch.setattr(units, "_is_final", lambda result: False)
+    monkeypatch.setattr(Path, "is_dir", other_in_between)
+    assert content(run(letters("a"), write_letter, folder, "test")) == "other"
+
+
+TWO_RUNS = """
+import sys
+from pathlib import Path
+from camtraps.units import Unit, run
+
+def write(payload, folder):
+    (folder / "letter").write_text(payload)
+    return True
+
+if __name__ == "__main__":
+    for number in range(300):
+        (result,) = run([Unit(f"print-{number}", str(number), 1)], write, Path(sys.argv[1]), "test")
+        assert (result / "letter").read_text() == str(number)
+"""
+
+
+def test_two_runs_can_share_a_work_folder(folder):
+    command = [sys.executable, "-c", TWO_RUNS, str(folder)]
+    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert len(list(folder.iterdir())) == 300
+
+
+def test_what_another_run_removes_first_does_not_matter(folder, monkeypatch):
+    for letter in "ab":
+        (folder / letter).mkdir()
+        os.utime(folder / letter, (0, 0))
+    rmtree = shutil.rmtree
+
+    def twice(path):
+        rmtree(path)
+        rmtree(path)
+
+    monkeypatch.setattr(shutil, "rmtree", twice)
+    units.prune(folder, set())
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux ends processes with their parent")
+def test_a_worker_whose_parent_died_before_it_could_ask_ends(folder, monkeypatch):
+    code = "import sys; from camtraps.units import start_worker; start_worker(int(sys.argv[1]))"
+    own = [
+        subprocess.run([sys.executable, "-c", code, str(pid)], cwd=ROOT, check=False) for pid in (os.getpid(), 2**22)
+    ]
+    assert [done.returncode for done in own] == [0, 1]
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
+    started = []
+    monkeypatch.setattr(
+        units, "ProcessPoolExecutor", lambda num, initargs, **_: started.append(initargs) or ThreadPoolExecutor(num)
+    )
+    run(letters("ab"), write_letter, folder, "test")
+    assert started == [(os.getpid(),)]
 
 
 def test_a_try_that_breaks_leaves_the_next_run_to_try_again(folder):
-    (unit,) = [replace(unit, remote=True) for unit in letters("b")]
+    (unit,) = letters("b")
     run([unit], write_incomplete, folder, "test")
     with pytest.raises(ZeroDivisionError):
         run([unit], fail_on_b, folder, "test")

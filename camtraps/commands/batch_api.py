@@ -61,8 +61,10 @@ def _status(_: argparse.Namespace) -> int:
 
 def _asked(client: "Client", task: "Task") -> str:
     """Say how a task is; if the API cannot be asked, how it was and why that is all."""
-    from camtraps.detectors import batch_client
+    from camtraps.detectors import batch_client, batch_tasks
 
+    if task.status == batch_tasks.SENDING:
+        return f"{task.status} ({task.time}), maybe accepted: look there, then {batch_tasks.remedy(task)}"
     if task.api != batch_client.shown(client.url):
         return f"{task.status} ({task.time}; of {task.api})"
     try:

@@ -45,7 +45,10 @@ def _calibrate(options: argparse.Namespace) -> int:
     folder = collection(options.name)
     out = options.out or folder / "detections" / options.version / calibration.FILE
     check_plain(out)
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; name the file to write")
     if options.given:
+        calibrating.recorded(folder, options.version)
         curve = calibration.read(options.given)
         calibration.write(out, curve)
         say(f"{out}: {num(len(curve.x), 'point')} from {options.given}")

@@ -33,7 +33,8 @@ def add_photos(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", action="append", metavar="D", help="only of this dataset; may stand several times")
     parser.add_argument("--label", metavar="CLASS", help="only photos of this class")
     parser.add_argument("--queried", action="store_true", help="only photos that the last query chose")
-    parser.add_argument("--failed", action="store_true", help="only photos that the last run lists as failed")
+    text = "only photos that the last run of the pipeline lists as failed"
+    parser.add_argument("--failed", action="store_true", help=text)
 
 
 def wanted(options: argparse.Namespace) -> "Wanted":

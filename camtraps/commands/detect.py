@@ -62,7 +62,7 @@ def _detect(options: argparse.Namespace) -> int:
     for path in detecting.record(folder, answers):
         say(_line(path, answers))
     say(f"to version them: dvc add {folder / 'detections'}")
-    return 0
+    return 0 if answers["boxes"].null_count < len(answers) else 1
 
 
 def _params(options: argparse.Namespace) -> "DetectParams":

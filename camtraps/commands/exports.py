@@ -63,6 +63,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         _add(formats, name, about).set_defaults(run=run)
     _add_camtrap_dp(formats)
     crops = _add(formats, "crops", "the crops as JPEG files, in the folders and under the names of CameraTraps")
+    crops.epilog = "Crops of an earlier export to the same folder stay, unless they are written anew: name a new one."
     crops.add_argument("--dataset", help="only of this dataset")
     crops.add_argument("--label", help="only of this label of the label specification")
     crops.add_argument("--split", choices=("train", "val", "test"), help="only of this split")

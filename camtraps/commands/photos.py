@@ -65,6 +65,8 @@ def _fetch(options: argparse.Namespace) -> int:
     from camtraps.words import num
 
     if options.out:
+        if options.out.exists() and not options.out.is_dir():
+            raise InputError(f"--out: {options.out} is no folder; name the folder to fetch to")
         check_own(options.out)
     folder = collection(options.name)
     images = collections.read_images(folder)
@@ -79,7 +81,7 @@ def _fetch(options: argparse.Namespace) -> int:
         _foretell(remote, elsewhere, images)
     elif elsewhere:
         fetched = fetching.fetch(remote, sum(elsewhere.values()), images, options.threads, options.verify)
-        _report(fetched, f"{images.saved}", folder / "problems" / "fetch.csv")
+        _report(fetched, images, folder / "problems" / "fetch.csv")
     return 0
 
 
@@ -92,20 +94,22 @@ def _foretell(photos: "Iterable[Listed]", num_photos: dict[str, int], images: "I
         say(f"{dataset}: {to_fetch}, {there[dataset]:,} there already")
 
 
-def _report(fetched: "Fetched", place: str, failures: Path) -> None:
+def _report(fetched: "Fetched", images: "Images", failures: Path) -> None:
+    from camtraps import access
     from camtraps.collection_files import write_rows
     from camtraps.words import num
 
     if not fetched.failures:
         failures.unlink(missing_ok=True)
-        say(f"{place}: {fetched}")
+        say(f"{images.saved}: {fetched}")
         return
     write_rows(failures, ("image", "reason"), fetched.failures)
-    say(f"{place}: {fetched} -> {failures}")
+    say(f"{images.saved}: {fetched} -> {failures}")
     if fetched.last:
+        stores = ", ".join(f"{dataset} ({access.place(images.roots[dataset])})" for dataset in sorted(fetched.last))
         raise FailuresError(
-            f"so many photos in a row could not be read that the rest was not asked for, the last "
-            f"{': '.join(fetched.last)}; mend that and run again"
+            f"so many photos in a row of {stores} could not be read that the rest was not asked for, the last "
+            f"{': '.join(min(fetched.last.values()))}; mend that and run again"
         )
     raise FailuresError(
         f"{num(len(fetched.failures), 'photo')} could not be fetched, first {': '.join(fetched.failures[0])}; "

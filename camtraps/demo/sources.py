@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
@@ -100,7 +101,8 @@ def _mapped(works: list[_Work]) -> Iterable[dict[int, tuple[Box, ...]]]:
         yield from map(_draw_place, works)
         return
     context = get_context("spawn")  # a forked Arrow or torch thread pool of the caller may hang
-    with ProcessPoolExecutor(num_workers(), mp_context=context, initializer=die_with_parent) as pool:
+    own = (os.getpid(),)
+    with ProcessPoolExecutor(num_workers(), mp_context=context, initializer=die_with_parent, initargs=own) as pool:
         yield from pool.map(_draw_place, works)
 
 

@@ -20,12 +20,14 @@ class Box:
 class Answer:
     """The answer for a photo: ``boxes``, the best first; or a ``note`` why there is none, or a ``failure``.
 
-    A failure says that the photo could not be looked at; then there are no boxes.
+    A failure says that the photo could not be looked at; then there are no boxes. ``passing`` says that the answer may
+    be another once other photos can be read again.
     """
 
     boxes: list[Box]
     note: str | None = None
     failure: str | None = None
+    passing: bool = False
 
     def row(self, image: str, dataset: str, file: str) -> dict[str, Any]:
         """Give the row of the recorded detections table."""

@@ -4,7 +4,6 @@ Grey levels are 0 to 255, lengths are thumbnail pixels (the photo's longer side 
 ``(height, width)`` of the thumbnail.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from scipy import ndimage
 
-from camtraps.images import decoding
+from camtraps.images import decoding, opened_by_pillow, plain
 
 Map = NDArray[np.float32]
 
@@ -84,9 +83,9 @@ def thumb(data: bytes) -> Thumb:
     Raises:
         PhotoError: not an image, cut off, or far larger than any camera's.
     """
-    with decoding(), Image.open(io.BytesIO(data)) as image:
+    with decoding(), opened_by_pillow(data) as image:
         image.draft("RGB", (SIDE, SIDE))
-        small = _shrink(ImageOps.exif_transpose(image).convert("RGB"))
+        small = _shrink(plain(ImageOps.exif_transpose(image)).convert("RGB"))
     return _describe(small)
 
 

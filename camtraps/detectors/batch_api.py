@@ -1,7 +1,7 @@
 """The Batch Detection API as a detector: photos submitted once, tasks waited for, results taken over.
 
-A task is paid work: its id is in the journal before the next request is sent, and photos that a task of an earlier run
-looks after are not submitted again.
+A task is paid work: it is in the journal before it is submitted, its id before the next request is sent, and photos
+that a task of an earlier run, or of one at the same time, looks after are not submitted again.
 """
 
 import json
@@ -19,9 +19,9 @@ from tqdm import tqdm
 from camtraps.detections import DetectParams
 from camtraps.detectors import batch_client, batch_places, batch_tasks
 from camtraps.detectors.answers import Answer
-from camtraps.detectors.batch_client import Client, Refused, Status, Unreachable
+from camtraps.detectors.batch_client import Client, Refused, Status, Unreachable, Unsure
 from camtraps.detectors.batch_places import Reach, Shelf
-from camtraps.detectors.batch_tasks import HANDED_ON, OVER, Task, note
+from camtraps.detectors.batch_tasks import HANDED_ON, OVER, SENDING, Task, note
 from camtraps.errors import InputError
 from camtraps.files import digest, remove, work_dir, write_json, write_text
 from camtraps.progress import bar
@@ -34,7 +34,7 @@ INTERVAL = 120.0  # seconds between two rounds of looks at the tasks
 PROBLEM_ROUNDS = 15  # with a problem until a task is given up: a restarted server takes 10 to 15 minutes to resume it
 SILENT_ROUNDS = 30  # without any answer until the run is given up
 
-ABSENT = "not in the results of the batch API"
+ABSENT = "not in the results of the batch API, or not readable there"
 
 Keep = Callable[[list[dict[str, Any]]], None]
 Photo = tuple[str, str, str]  # image, dataset, file
@@ -75,6 +75,9 @@ def version(params: DetectParams) -> str:
 def detect(photos: pd.DataFrame, params: DetectParams, keep: Keep, interval: float = INTERVAL) -> None:
     """Have photos looked at by the API, or go on with what an earlier run has asked it for.
 
+    A photo that fails at the API is submitted again by the next run, even if it failed before: nothing tells whether
+    it is broken or was out of reach, nor whether it has been mended since.
+
     Args:
         photos: image, dataset, file and source of each.
         params: ``model`` is the model version to ask for.
@@ -84,6 +87,7 @@ def detect(photos: pd.DataFrame, params: DetectParams, keep: Keep, interval: flo
     Raises:
         InputError: the environment is not complete, the API refuses us, or it cannot reach the photos.
         Unreachable: nothing was heard of it for long; the next run goes on with the tasks.
+        Unsure: nobody knows whether it has accepted photos of these; they are not submitted until the user says so.
     """
     names = batch_places.CALLER, batch_places.ACCOUNT, batch_places.CONTAINER, batch_places.LISTS_KEY
     client = batch_places.client(*names)
@@ -92,10 +96,11 @@ def detect(photos: pd.DataFrame, params: DetectParams, keep: Keep, interval: flo
     reaches = batch_places.reaches(dict(zip(first["dataset"], first["source"], strict=True)))
     service = _Service(client, batch_places.shelf(), _model(params), keep)
     pending: list[_Pending] = []
-    for dataset, reach in reaches.items():
-        waiting = _named(photos[photos["dataset"] == dataset], reach, service)
-        pending += _resumed(dataset, reach, waiting, service)
-        pending += _submitted(dataset, reach, waiting, service)
+    with batch_tasks.locked():
+        for dataset, reach in reaches.items():
+            waiting = _named(photos[photos["dataset"] == dataset], reach, service)
+            pending += _resumed(dataset, reach, waiting, service)
+            pending += _submitted(dataset, reach, waiting, service)
     _wait(pending, service, interval)
 
 
@@ -126,6 +131,9 @@ def _resumed(dataset: str, reach: Reach, waiting: dict[str, Photo], service: _Se
         if (task.dataset, task.api, task.model_version, task.images) != ours or task.status in OVER:
             continue
         names = [name for name in task.names() if name in waiting]
+        if names and task.status == SENDING:
+            was = f"{task.task_name} was being submitted when the run of {task.time} ended"
+            raise Unsure(f"{task.api}: {was}; it may have been accepted: look there, then {batch_tasks.remedy(task)}")
         if names and task.status == HANDED_ON:
             # What failed there is asked for again, in a new task.
             _take_over(task, waiting, service.keep)
@@ -146,9 +154,9 @@ def _submitted(dataset: str, reach: Reach, waiting: dict[str, Photo], service: _
         name = f"detect_for_classifier_{clean}"[: MAX_NAME - len(tail)] + tail
         address = service.shelf.put(path.name, text.encode())
         request = {"request_name": name, "images_requested_json_sas": address, "model_version": service.model}
-        task_id = service.client.submit(request | reach.request())
-        task = Task(dataset, name, task_id, str(path), digest(text), len(names), api, service.model, reach.container)
-        yield _Pending(note(task, "submitted"), {name: waiting[name] for name in names}, len(names))
+        task = Task(dataset, name, name, str(path), digest(text), len(names), api, service.model, reach.container)
+        task = batch_tasks.submit(task, request | reach.request(), service.client)
+        yield _Pending(task, {name: waiting[name] for name in names}, len(names))
 
 
 def _wait(pending: list[_Pending], service: _Service, interval: float) -> None:
@@ -210,8 +218,7 @@ def _act(each: _Pending, status: Status, keep: Keep) -> bool:
         _say(
             each,
             f"task {task.task_id} of dataset {task.dataset}: problem: {status.message}; results may exist, so it is "
-            "not submitted again: import them by hand (`camtraps import detections RESPONSE.json --format response`) "
-            f"or give it up (`camtraps batch-api forget {task.task_id}`)",
+            f"not submitted again: {batch_tasks.remedy(task)}",
         )
     else:
         _say(each, f"task {task.task_id}: unknown state {status.state!r}: {status.message}; waiting on")
@@ -260,7 +267,7 @@ def _finish(each: _Pending, keep: Keep) -> bool:
 def _take_over(task: Task, waiting: dict[str, Photo], keep: Keep) -> dict[str, str]:
     """Hand on the boxes of downloaded results, and take their photos out of ``waiting``; give failures by name."""
     failed, rows = {}, []
-    for name, answer in batch_tasks.answers(task):
+    for name, answer in batch_tasks.answers(task, waiting):
         if answer.failure:
             failed[name] = answer.failure
         elif name in waiting:

@@ -32,6 +32,10 @@ class Unreachable(CamtrapsError):
     """Nothing, or nothing usable, was heard of a server in all tries; it may answer later."""
 
 
+class Unsure(Unreachable):
+    """No usable answer came, but the request may have been accepted."""
+
+
 class Refused(InputError):
     """A server has said no, with an HTTP status below 500; ``status`` is its number."""
 
@@ -104,6 +108,10 @@ class Client:
 
         Args:
             request: the request's body without the caller.
+
+        Raises:
+            Unsure: the API may have got it.
+            InputError: what it gives is no id; or Unreachable or Refused: it has not accepted the request.
         """
         address = f"{self.url}/request_detections"
         answer = _send("POST", address, _json, once=True, json={"caller": self.caller, **request})
@@ -188,7 +196,7 @@ def _send(
         options: of `requests.request`.
 
     Raises:
-        Unreachable: no luck in all tries.
+        Unreachable: no luck in all tries; Unsure where ``once`` matters.
         Refused: the server says no.
     """
     for pause in (*(PAUSES if patient else ()), None):
@@ -202,10 +210,7 @@ def _send(
         except requests.RequestException as error:
             trouble, unsure = _fault(error), not _is_unconnected(error)
         if once and unsure:
-            raise Unreachable(
-                f"{shown(url)}: {trouble}; the request may have been accepted all the same: "
-                "look there before you run again, which sends it once more"
-            )
+            raise Unsure(f"{shown(url)}: {trouble}; the request may have been accepted all the same")
         if pause is None:
             break
         time.sleep(pause)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import PIL
 from PIL import Image
 
 from camtraps import reading
@@ -22,11 +23,13 @@ from camtraps.detections import DetectParams
 from camtraps.detectors import model_files
 from camtraps.detectors.answers import Answer, Box
 from camtraps.errors import InputError, MissingError
+from camtraps.files import code_digest, digest
 from camtraps.formats.rows import inside
 from camtraps.images import decode
 from camtraps.progress import bar
 from camtraps.storage import PhotoError
 
+CODE = ("camtraps.images", "camtraps.detectors.megadetector", "camtraps.detectors.answers")
 KEEP_PHOTOS, KEEP_SECONDS = 500, 30.0  # so much work is lost at most when a run is killed
 DECODERS = 4  # threads; a fast GPU waits for photos otherwise
 
@@ -66,6 +69,12 @@ def version(params: DetectParams) -> str:
     """
     size = f"_{params.image_size}px" if params.image_size else ""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", f"megadetector_{model_files.name(params.model)}{size}")
+
+
+def made_with() -> str:
+    """Give a text that changes with what makes answers of pixels besides the model: our code, Pillow, the package."""
+    package = [found.version for found in metadata.distributions(name="megadetector")]
+    return digest(code_digest(CODE), PIL.__version__, *package)
 
 
 def detect(photos: pd.DataFrame, params: DetectParams, keep: Callable[[list[dict[str, Any]]], None]) -> None:

@@ -3,14 +3,16 @@
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
 
+from camtraps import reading
 from camtraps.detectors.answers import Answer, Box
 from camtraps.detectors.background import Change, Map, Thumb, compare, likeness, outline_balance, thumb
-from camtraps.storage import PhotoError, read_photo
+from camtraps.storage import PhotoError, is_local
+from camtraps.units import may_pass
 
 VERSION = "motion"  # as it stands in tables and in file names
 
@@ -27,6 +29,8 @@ NUM_NEEDED = 4
 SAME_PLACE = 0.35
 # Thumbnails kept, 75 KB each; more than a photo's looks to both sides, so that the next photo finds them.
 NUM_KEPT = 256
+# Neighbouring photos from elsewhere that are read together.
+NUM_TOGETHER = 16
 # Side of the cells in which rectangles are searched, in thumbnail pixels.
 CELL = 3
 # A pixel is surely changed at this score; in a box, pixels count for it above this share of it and against it below.
@@ -80,9 +84,13 @@ def detect(photos: Sequence[Photo], wanted: Collection[str]) -> dict[str, Answer
     Returns:
         One answer for each wanted image, in the order of the photos.
     """
-    thumbs = _Thumbs(photos)
-    bursts = _bursts(photos)
-    return {photo.image: _look(thumbs, bursts, place) for place, photo in enumerate(photos) if photo.image in wanted}
+    thumbs, bursts, answers = _Thumbs(photos), _bursts(photos), {}
+    for place, photo in enumerate(photos):
+        if photo.image in wanted:
+            before = thumbs.num_passing
+            answer = _look(thumbs, bursts, place)
+            answers[photo.image] = replace(answer, passing=thumbs.num_passing > before)
+    return answers
 
 
 def find(change: Change) -> list[Box]:
@@ -100,25 +108,40 @@ def find(change: Change) -> list[Box]:
 
 
 class _Thumbs:
-    """Thumbnails of the photos by place in the list, read on demand, the latest kept; an unreadable one is an error."""
+    """Thumbnails of the photos by place in the list, read on demand, the latest kept; an unreadable one is an error.
+
+    ``num_passing`` counts how often one was asked for that may be readable later.
+    """
 
     def __init__(self, photos: Sequence[Photo]) -> None:
         self.photos = photos
         self.kept: OrderedDict[int, Thumb | PhotoError] = OrderedDict()
+        self.num_passing = 0
 
     def get(self, place: int) -> Thumb | PhotoError:
         if place not in self.kept:
-            self.kept[place] = self._read(place)
+            self._read(place)
+        self.kept.move_to_end(place)
+        found = self.kept[place]
+        self.num_passing += isinstance(found, PhotoError) and may_pass(str(found), is_remote=False)
+        return found
+
+    def _read(self, place: int) -> None:
+        lot = [place]
+        if not is_local(self.photos[place].uri):
+            first = place - place % NUM_TOGETHER
+            lot = [at for at in range(first, min(first + NUM_TOGETHER, len(self.photos))) if at not in self.kept]
+        for at, data in zip(lot, reading.ahead(self.photos[at].uri for at in lot), strict=True):
+            self.kept[at] = _thumb(data)
             if len(self.kept) > NUM_KEPT:
                 self.kept.popitem(last=False)
-        self.kept.move_to_end(place)
-        return self.kept[place]
 
-    def _read(self, place: int) -> Thumb | PhotoError:
-        try:
-            return thumb(read_photo(self.photos[place].uri))
-        except PhotoError as error:
-            return error
+
+def _thumb(data: bytes | PhotoError) -> Thumb | PhotoError:
+    try:
+        return data if isinstance(data, PhotoError) else thumb(data)
+    except PhotoError as error:
+        return error
 
 
 def _bursts(photos: Sequence[Photo]) -> list[int]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from camtraps.errors import InputError
 from camtraps.files import read_json
-from camtraps.formats.rows import Fault, Problem, escaped, is_number
+from camtraps.formats.rows import Fault, Problem, escaped, inside, is_number
 from camtraps.streams import members
 
 FORMAT_VERSION = "1.6"
@@ -19,7 +19,7 @@ CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
 UNNAMED = "megadetector_v4"  # the detector of a file that names none, says the format
 NEEDED = ("info", "detection_categories", "images")
 PHOTOS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif")
-ROUNDING = 0.005  # of the side: how far a box may reach outside the image without a word
+NO_BOX = "none of its boxes can be used"  # why a photo failed that has some
 NEEDLESS = re.compile(r"^(\.[\\/]+)+|(?<=[\\/])(\.?[\\/])+")  # in a path: ./ and doubled slashes
 
 Box = tuple[str, float, float, float, float, float]  # id of the category, confidence, x, y, width, height
@@ -53,8 +53,9 @@ class Task(NamedTuple):
 def read(path: Path) -> Iterator[Result | Header | Problem | Fault]:
     """Read a result file of any size; also gzipped, or alone in a zip.
 
-    A photo with neither detections nor a failure is a failure; a box that reaches outside the image is clipped, and
-    ignored if most of it lies there. Unknown keys, classifications and ``max_detection_conf`` are passed over.
+    A photo with neither detections nor a failure is a failure, and so is one with boxes of which none can be used; a
+    box that reaches outside the image is clipped, and ignored if most of it lies there. Unknown keys, classifications
+    and ``max_detection_conf`` are passed over.
 
     Yields:
         Results in the order of the file, problems (boxes that cannot be used, videos) and faults; the header last,
@@ -102,7 +103,9 @@ def read_response(path: Path) -> Task:
     document = read_json(path)
     status = document.get("Status") if isinstance(document, dict) else None
     if not isinstance(status, dict):
-        raise InputError(f"{path}: expected the answer of a task, an object with 'Status', got {document!r}"[:200])
+        # Not the value: it may hold the address of results, with its key.
+        got = f"Status of type {type(status).__name__}" if isinstance(document, dict) else type(document).__name__
+        raise InputError(f"{path}: expected the answer of a task, with an object 'Status', got {got}")
     message = status.get("message")
     if status.get("request_status") != "completed":
         said = f"{status.get('request_status')!r}: {message}"[:150]
@@ -112,7 +115,9 @@ def read_response(path: Path) -> Task:
     urls = message.get("output_file_urls")
     url = urls.get("detections") if isinstance(urls, dict) else None
     if not isinstance(url, str):
-        raise InputError(f"{path}: Status.message.output_file_urls.detections: expected a URL, got {url!r}"[:200])
+        raise InputError(
+            f"{path}: Status.message.output_file_urls.detections: expected a URL, got {type(url).__name__}"
+        )
     _check_task(path, document.get("TaskId"), url)
     num_failed = message.get("num_failed_shards")
     return Task(url, int(num_failed) if is_number(num_failed) else 0)
@@ -132,6 +137,11 @@ def document(images: list[dict[str, Any]], info: dict[str, Any], categories: dic
         "classification_categories": categories,
         "images": images,
     }
+
+
+def tidy(file: str) -> str:
+    """Give a path with ``/`` between folders and without ``./`` and doubled slashes; an address as it is."""
+    return file if "://" in file else NEEDLESS.sub("", file).replace("\\", "/")
 
 
 def _start(path: Path) -> Iterator[tuple[str | None, int | None, Any]]:
@@ -169,7 +179,7 @@ def _of_image(image: Any, at: int) -> Iterator[Result | Problem | Fault]:
     if not isinstance(image, dict) or not isinstance(image.get("file"), str):
         yield Fault(f"images[{at}]: expected an object with a text 'file', got {image!r}"[:150])
         return
-    detections, file = image.get("detections"), _tidy(image["file"])
+    detections, file = image.get("detections"), tidy(image["file"])
     if not isinstance(detections, list | None):
         yield Fault(f"images[{at}].detections: expected a list, got {detections!r}"[:150])
         return
@@ -187,11 +197,8 @@ def _of_image(image: Any, at: int) -> Iterator[Result | Problem | Fault]:
             yield Problem(escaped(f"images[{at}] {file}"), *wrong)
         if box:
             boxes.append(box)
-    yield Result(at, file, None, boxes)
-
-
-def _tidy(file: str) -> str:
-    return file if "://" in file else NEEDLESS.sub("", file).replace("\\", "/")
+    is_lost = bool(detections) and not boxes
+    yield Result(at, file, NO_BOX if is_lost else None, None if is_lost else boxes)
 
 
 def _is_video(image: dict[str, Any], file: str) -> bool:
@@ -208,20 +215,13 @@ def _box(detection: Any) -> tuple[Box | None, tuple[str, str, str] | None]:
     confidence, given = detection.get("conf"), detection.get("bbox")
     if not is_number(confidence) or not 0 <= confidence <= 1:
         return None, ("ignored", "conf is not a number from 0 to 1", repr(confidence)[:100])
-    if not isinstance(given, list) or len(given) != 4 or not all(map(is_number, given)):
-        return None, ("ignored", "box is not four numbers", repr(given)[:100])
-    x, y, w, h = map(float, given)
-    left, top, right, bottom = max(0.0, x), max(0.0, y), min(1.0, x + w), min(1.0, y + h)
-    if w <= 0 or h <= 0 or right <= left or bottom <= top:
-        return None, ("ignored", "box has no area inside the image", repr(given)[:100])
-    category = escaped(str(detection.get("category")))
-    outside = max(left - x, top - y, x + w - right, y + h - bottom)
-    # Clipping in floating point moves the last digits of boxes that were fine: leave those as they are.
-    if outside <= 1e-9:
-        return (category, float(confidence), x, y, w, h), None
-    clipped = (category, float(confidence), left, top, right - left, bottom - top)
-    if outside <= ROUNDING:
-        return clipped, None
-    if (right - left) * (bottom - top) < w * h / 2:
+    try:
+        place, is_cut = inside(given)
+    except ValueError as error:
+        return None, ("ignored", str(error).partition(":")[0], repr(given)[:100])
+    _, _, width, height = map(float, detection["bbox"])
+    if is_cut and place["w"] * place["h"] < width * height / 2:
         return None, ("ignored", "most of the box lies outside the image", repr(given)[:100])
-    return clipped, ("mended", "box reaches outside the image; clipped", repr(given)[:100])
+    wrong = ("mended", "box reaches outside the image; clipped", repr(given)[:100]) if is_cut else None
+    category = escaped(str(detection.get("category")))
+    return (category, float(confidence), place["x"], place["y"], place["w"], place["h"]), wrong

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from camtraps.progress import bar
 NUM_THREADS = 16  # they wait for a drive, not for the processor
 AT_ONCE = 1024  # photos
 
+# As in camtraps.images.
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", *(("AVIF",) if find_spec("PIL.AvifImagePlugin") else ()))
 # What Pillow raises over files with a few wrong bytes.
 BROKEN = (OSError, SyntaxError, ValueError, LookupError, ArithmeticError, TypeError, RuntimeError, struct.error)
 
@@ -66,7 +69,7 @@ def _header(path: Path, sidecars: list[Path] | None) -> Header:
     size_px = taken = None
     packets: list[Path | bytes | str] = [*(sidecars or [])]
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             exif = _exif(image)
             size_px, taken = _upright(image, exif), _taken(exif)
             packets += filter(None, [image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")])
