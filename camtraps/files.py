@@ -38,6 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
         if path.is_dir() and part.is_dir():
             # A folder cannot be renamed onto another: step the old one aside first.
             old = path.parent / f"{aside}.old"
+            remove(old)  # of a run that was killed just here
             path.rename(old)
             part.rename(path)
             shutil.rmtree(old)

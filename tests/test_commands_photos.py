@@ -137,7 +137,7 @@ def test_photos_of_animl_come_from_its_bucket_with_the_profile(run, tmp_path, mo
     document = {"images": [image], "annotations": [label], "categories": [{"id": 1, "name": "fox"}]}
     make.write_json(tmp_path / "export.json", document)
     with pytest.raises(SystemExit, match="0"):
-        cli.main(["import", "animl", "export.json", "--name", "x", "--dataset", "farm"])
+        cli.main(["import", "animl", "export.json", "--name", "x", "--dataset", "meadow"])
     Path("aws").write_text("[animl]\naws_access_key_id = OURS\naws_secret_access_key = b\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "aws")
     with servers.s3() as store:
@@ -154,7 +154,7 @@ def test_photos_of_animl_come_from_its_bucket_with_the_profile(run, tmp_path, mo
         told = f"data/x/images: 1 fetched ({len(make.photo('fox'))} bytes), 0 there already"
         assert run("fetch", "x") == (0, [told])
     assert set(store.keys) == {"OURS"}
-    assert Path("data/x/images/farm/original/p:1-original.jpg").read_bytes() == make.photo("fox")
+    assert Path("data/x/images/meadow/original/p:1-original.jpg").read_bytes() == make.photo("fox")
 
 
 def test_good_photos_are_all_good(server, run):

@@ -73,6 +73,17 @@ def test_what_duckdb_says_of_a_full_disk_is_one_line(tmp_path, form):
     assert str(caught.value) == f"{tmp_path}/a: cannot be written: the disk is full; make room and run again"
 
 
+def test_what_a_killed_replacing_left_does_not_stop_the_next_one(tmp_path):
+    left = tmp_path / f".results.{threading.get_native_id()}.old"
+    for folder in (tmp_path / "results", left):
+        folder.mkdir()
+        (folder / "old.txt").touch()
+    with replacing(tmp_path / "results") as part:
+        part.mkdir()
+    assert list(tmp_path.iterdir()) == [tmp_path / "results"]
+    assert not list((tmp_path / "results").iterdir())
+
+
 def test_replacing_makes_the_folders_above(tmp_path):
     with replacing(tmp_path / "a" / "b.txt") as part:
         part.write_text("new")
