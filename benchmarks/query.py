@@ -234,6 +234,7 @@ def machine() -> Values:
         "python": platform.python_version(),
         "duckdb": version("duckdb"),
         "pyarrow": version("pyarrow"),
+        "pillow": version("pillow"),
     }
 
 
