@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,17 +11,25 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from camtraps.errors import InputError
 from camtraps.images import decode_crop
 from camtraps.shards import Reader
-from camtraps.transforms import eval_view, train_view
+from camtraps.transforms import Augmentation, eval_view, train_view
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Views (batch, 3, size, size) uint8 and class indices (batch,) int64."""
+class Batch(NamedTuple):
+    """Crops for one step, as tensors. A named tuple, which DataLoader pins in memory part by part.
 
-    views: Tensor
-    labels: Tensor
+    A crop that cannot be decoded is not ``good``: the view of another one is in its place, and ``failed`` has its row
+    and the reason. ``looks`` is for `transforms.vary`, and empty, (batch, 0), for fixed views.
+    """
+
+    views: Tensor  # (batch, 3, size, size) uint8, channels last
+    labels: Tensor  # (batch,) int64, class indices
+    rows: Tensor  # (batch,) int64, of the dataset's table
+    looks: Tensor  # (batch, 4) float32
+    good: Tensor  # (batch,) bool
+    failed: list[tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -31,43 +40,124 @@ class Pick:
     seed: tuple[int, ...] | None
 
 
-class CropDataset(Dataset[tuple[Tensor, int]]):
+@dataclass(frozen=True)
+class Item:
+    """One crop: its view and look, or the reason why there is none (and black)."""
+
+    row: int
+    label: int
+    view: Tensor
+    look: Tensor
+    failure: str = ""
+
+
+class CropDataset(Dataset[Item]):
     """The crops of a table; an item is asked for by a `Pick`."""
 
-    def __init__(self, crops: pd.DataFrame, labels: np.ndarray, folder: Path, size: int) -> None:
-        """Take rows of the crops table, their class indices, the folder of the shards and the view's side in px."""
+    def __init__(
+        self,
+        crops: pd.DataFrame,
+        labels: np.ndarray,
+        folder: Path,
+        size: int,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        """Take the crops, and how to make views of them.
+
+        Args:
+            crops: rows of the crops table.
+            labels: their class indices.
+            folder: where the shards are.
+            size: side of the view, in pixels.
+            augmentation: of random views; not needed where only fixed views are asked for.
+        """
         self._places = list(zip(crops["shard"], crops["offset"], crops["length"], strict=True))
         self._labels = labels
         self._reader = Reader(folder)
-        self._size = size
+        self.size = size
+        self.augmentation = augmentation
 
     def __len__(self) -> int:
         """Count the crops."""
         return len(self._places)
 
-    def __getitem__(self, pick: Pick) -> tuple[Tensor, int]:
-        """Read one crop and draw its view."""
-        crop = decode_crop(self._reader.read(*self._places[pick.row]), self._size)
+    def __getitem__(self, pick: Pick) -> Item:
+        """Read one crop and draw its view.
+
+        Raises:
+            MissingError: its shard is not there.
+        """
+        label = int(self._labels[pick.row])
+        data = self._reader.read(*self._places[pick.row])
+        try:
+            crop = decode_crop(data, self.size)
+        except InputError as error:
+            black, no_look = torch.zeros(3, self.size, self.size, dtype=torch.uint8), torch.zeros(4 if pick.seed else 0)
+            return Item(pick.row, label, black, no_look, str(error))
         if pick.seed is None:
-            view = eval_view(crop, self._size)
-        else:
-            view = train_view(crop, self._size, np.random.default_rng(pick.seed))
-        return view, int(self._labels[pick.row])
+            return Item(pick.row, label, eval_view(crop, self.size), torch.zeros(0))
+        assert self.augmentation is not None, "a random view of a dataset without augmentation"
+        view, look = train_view(crop, self.size, self.augmentation, np.random.default_rng(pick.seed))
+        return Item(pick.row, label, view, look)
 
 
-def batches(crops: CropDataset, picks: Sequence[Pick], batch_size: int, num_workers: int) -> Iterator[Batch]:
-    """Give the picked crops in order, in batches; the last one may be smaller."""
-    loader = DataLoader(
-        crops,
-        batch_size=batch_size,
-        sampler=picks,
-        num_workers=min(num_workers, len(picks) // batch_size),
-        pin_memory=torch.cuda.is_available(),
-    )
-    for views, labels in loader:
-        yield Batch(views, labels)
+class Loader:
+    """Gives batches of a dataset, any number of times, by worker processes that stay."""
+
+    def __init__(self, crops: CropDataset, num_workers: int) -> None:
+        """Start no process yet.
+
+        Args:
+            crops: the dataset.
+            num_workers: processes that read, decode and draw; 0: this one does.
+        """
+        self._steps: list[list[Pick]] = []
+        self._loader = DataLoader(
+            crops,
+            batch_sampler=_Steps(self._steps),
+            collate_fn=_collated,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def batches(self, steps: Sequence[list[Pick]]) -> Iterator[Batch]:
+        """Give the picks of each step as a batch, in order."""
+        self._steps[:] = steps
+        yield from self._loader
+
+
+class _Steps:
+    """The steps of the current epoch: a list that changes, while DataLoader keeps the object."""
+
+    def __init__(self, steps: list[list[Pick]]) -> None:
+        self._steps = steps
+
+    def __iter__(self) -> Iterator[list[Pick]]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+
+def chunks(picks: list[Pick], batch_size: int) -> list[list[Pick]]:
+    """Cut picks into steps; the last one may be smaller."""
+    return [picks[at : at + batch_size] for at in range(0, len(picks), batch_size)]
 
 
 def in_order(num: int) -> list[Pick]:
     """Pick every crop once, in table order, in its fixed view."""
     return [Pick(row, None) for row in range(num)]
+
+
+def _collated(items: Sequence[Item]) -> Batch:
+    instead = next((item for item in items if not item.failure), items[0])
+    shown = [instead if item.failure else item for item in items]
+    return Batch(
+        views=torch.stack([item.view.permute(1, 2, 0) for item in shown]).permute(0, 3, 1, 2),
+        labels=torch.tensor([item.label for item in items]),
+        rows=torch.tensor([item.row for item in items]),
+        looks=torch.stack([item.look for item in shown]),
+        good=torch.tensor([not item.failure for item in items]),
+        failed=[(item.row, item.failure) for item in items if item.failure],
+    )

@@ -1,5 +1,7 @@
 """Run a network over crops."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from camtraps.datasets import CropDataset, batches, in_order
+from camtraps.datasets import CropDataset, Loader, Pick, chunks, in_order
 from camtraps.models import ModelInfo, device
 from camtraps.progress import bar
 from camtraps.transforms import normalise
@@ -17,31 +19,41 @@ from camtraps.units import num_workers
 BATCH_SIZE = 64
 
 
-def logits(
-    network: nn.Module, crops: CropDataset, batch_size: int, num_workers: int, label: str | None = None
-) -> NDArray[np.float64]:
-    """Compute the logits of every crop, in table order.
+@dataclass(frozen=True)
+class Outputs:
+    """What a network says of picked crops, in their order.
+
+    ``logits`` is (crops, classes), NaN for a crop that cannot be decoded: ``failed`` has its row and the reason.
+    """
+
+    logits: NDArray[np.float64]
+    failed: dict[int, str]
+
+
+def logits_of(
+    network: nn.Module, loader: Loader, picks: list[Pick], batch_size: int, label: str | None = None
+) -> Outputs:
+    """Compute the logits of picked crops.
 
     Args:
         network: in any mode; it is put into evaluation mode.
-        crops: the dataset.
+        loader: of the dataset.
+        picks: which crops.
         batch_size: crops a step.
-        num_workers: processes that decode.
         label: what a progress bar says; None for no bar.
-
-    Returns:
-        (crops, classes).
     """
     network.eval()
     where = next(network.parameters()).device
-    parts = []
-    with torch.inference_mode(), bar(label, len(crops), "crops") as progress:
-        for batch in batches(crops, in_order(len(crops)), batch_size, num_workers):
+    parts, failed = [], []
+    with torch.inference_mode(), bar(label, len(picks), "crops") as progress:
+        for batch in loader.batches(chunks(picks, batch_size)):
             views = normalise(batch.views.to(where, non_blocking=True)).contiguous(memory_format=torch.channels_last)
             with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
-                parts.append(network(views).float().cpu().numpy())  # (batch, classes)
+                found = network(views).double()  # (batch, classes)
+            parts.append(torch.where(batch.good.to(where)[:, None], found, math.nan).cpu().numpy())
+            failed += batch.failed
             progress.update(len(batch.labels))
-    return np.concatenate(parts).astype(np.float64)
+    return Outputs(np.concatenate(parts), dict(failed))
 
 
 def classify(
@@ -62,4 +74,4 @@ def classify(
     rows = assigned[["image", "box"]].merge(crops, on=["image", "box"], how="left", validate="1:1")
     where = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     dataset = CropDataset(rows, np.zeros(len(rows), np.int64), folder, info.image_size)
-    return logits(where, dataset, BATCH_SIZE, num_workers() - 1, "classify")
+    return logits_of(where, Loader(dataset, num_workers() - 1), in_order(len(rows)), BATCH_SIZE, "classify").logits

@@ -110,6 +110,12 @@ def macro_recall_error(labels: Labels, probabilities: Probabilities, locations: 
     return float((recalls.sum(axis=1) / (crops > 0).sum(axis=1)).std())
 
 
+def mean_error(values: NDArray[np.float64], locations: NDArray[Any]) -> float:
+    """Give the standard error of the mean of ``values``, (crops,), by bootstrap over locations."""
+    crops, sums = _resampled(values, np.zeros(len(values), int), locations, num_classes=1)
+    return float((sums / crops).std())
+
+
 def _resampled(
     right: NDArray[np.float64], classes: Labels, locations: NDArray[Any], num_classes: int
 ) -> NDArray[np.float64]:

@@ -85,6 +85,11 @@ def set_regularisation(network: nn.Module, dropout: float, batch_norm_momentum: 
         network._global_params = settings._replace(drop_connect_rate=dropout)
 
 
+def head(network: nn.Module) -> nn.Module:
+    """Give the last linear layer."""
+    return [m for m in network.modules() if isinstance(m, nn.Linear)][-1]
+
+
 def save(folder: Path, network: nn.Module, info: ModelInfo) -> None:
     """Write ``weights.safetensors`` and ``model.json``, whole or not at all."""
     weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}

@@ -49,7 +49,8 @@ def load(cls: type[T], section: str, path: Path = PARAMS_PATH) -> T:
 
     Args:
         cls: a dataclass with one typed field a key; a key whose field has a default may be left out; its
-            ``__post_init__`` may raise ValueError for values out of range.
+            ``__post_init__`` may raise ValueError for values out of range, and its ``filled``, if it has one, turns the
+            section into one with the values that stand for others.
         section: the top-level key, for instance ``split``.
         path: the YAML file.
 
@@ -66,6 +67,7 @@ def load(cls: type[T], section: str, path: Path = PARAMS_PATH) -> T:
     place = f"{path}: {section}"
     if not isinstance(given, dict):
         raise ParamsError(f"{place}: expected keys and values, got {given!r}")
+    given = getattr(cls, "filled", dict)(given)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for key in given:
         if key not in fields:

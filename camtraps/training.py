@@ -4,138 +4,139 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from camtraps import metrics, weights
-from camtraps.datasets import Pick, batches
-from camtraps.errors import CamtrapsError
+from camtraps import metrics, ranks
+from camtraps.datasets import Batch, Loader, Pick, chunks, in_order
+from camtraps.errors import CamtrapsError, FailuresError, InputError
 from camtraps.files import code_digest, digest, replacing, work_dir
-from camtraps.inference import logits
-from camtraps.models import FORMAT, ModelInfo, build, device, set_regularisation
-from camtraps.params import check_range
+from camtraps.inference import logits_of
+from camtraps.models import FORMAT, ModelInfo, build, set_regularisation
+from camtraps.optimizing import crop_weights, learning_rate, make_optimizer, set_phase
 from camtraps.progress import bar
+from camtraps.recipes import TrainParams
+from camtraps.scoring import Scores, is_kept, judge
 from camtraps.tasks import Part, Task
-from camtraps.transforms import MEAN, STD, normalise
+from camtraps.transforms import MEAN, STD, normalise, vary
 from camtraps.units import prune
+from camtraps.weights import draw
 
-CLEARLY = 1.96  # standard errors
-MODULES = "training tasks models datasets transforms weights metrics inference images shards"
+MODULES = (
+    "training tasks recipes models datasets transforms weights optimizing scoring metrics inference ranks images shards"
+)
 CODE = tuple(f"camtraps.{name}" for name in MODULES.split())
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainParams:
-    """Section ``train`` of params.yaml."""
-
-    model: str
-    """efficientnet-b0 to b8, or a classifier of torchvision by name."""
-    image_size: int
-    """Side of the square view, in pixels."""
-    epochs: int
-    """At most so many passes over the training crops."""
-    batch_size: int
-    """Crops a step."""
-    learning_rate: float
-    """Highest learning rate of AdamW; a linear warm-up leads to it, a cosine away from it."""
-    weight_decay: float
-    """Of AdamW; not on biases and normalisation."""
-    warmup_epochs: int
-    """Epochs of the warm-up."""
-    label_smoothing: float
-    """Probability that the target gives to the other classes, 0 to 0.5; helps against wrong labels."""
-    label_weighted: bool
-    """Draw all labels equally often."""
-    weight_by_detection_conf: bool
-    """Draw crops by the chance that their box is right (`weights.by_confidence`)."""
-    dropout: float
-    """Share of features, and of EfficientNet's residual branches, left out in a step; short runs do best without."""
-    batch_norm_momentum: float
-    """How fast batch normalisation's running statistics follow, 0 to 1."""
-    patience: int
-    """Stop after so many epochs whose val macro recall was clearly below the best."""
-    seed: int
-    """Of weights, order and views."""
-    num_workers: int
-    """Processes that decode crops; the result does not depend on it."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range(self, image_size=(32, 2048), epochs=(1, None), batch_size=(2, None), learning_rate=(1e-9, 10.0))
-        check_range(self, weight_decay=(0.0, 10.0), warmup_epochs=(0, None), label_smoothing=(0.0, 0.5))
-        check_range(
-            self,
-            dropout=(0.0, 0.9),
-            batch_norm_momentum=(0.0001, 1.0),
-            patience=(1, None),
-            seed=(0, None),
-            num_workers=(0, 256),
-        )
+SPEED_ONLY = ("num_workers", "tensorboard", "max_failed")  # parameters that change no weight
+CHECKPOINT_STEPS = 500  # of a long epoch: no more is lost when training is killed
 
 
 @dataclass
 class State:
-    """All that the next epoch depends on, besides the data and the params."""
+    """All that the next step depends on, besides the data and the params.
+
+    ``mean`` is the moving mean of the weights, if asked for; ``loss_sum`` is that of the steps done in this epoch;
+    ``failed`` has the reason for each crop that could not be decoded, by split and row.
+    """
 
     network: nn.Module
     optimizer: torch.optim.Optimizer
-    epoch: int
-    history: list[dict[str, float]]
-    best: dict[str, torch.Tensor]
-    best_epoch: int
+    mean: AveragedModel | None
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    history: list[Scores] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = -1
+    failed: dict[str, dict[int, str]] = field(default_factory=lambda: {"train": {}, "val": {}})
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network whose weights count: the moving mean, or else the one that learns."""
+        return self.mean.module if self.mean else self.network
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The network with the weights of its best epoch, its temperature, and the scores of every epoch."""
+    """The network with the weights of its best epoch, its temperature, the scores of every epoch, and where it began.
+
+    ``failed`` is that of `State`.
+    """
 
     network: nn.Module
     temperature: float
     best_epoch: int
-    history: list[dict[str, float]]
+    history: list[Scores]
+    start: str
+    failed: dict[str, dict[int, str]]
 
 
-def train(task: Task, params: TrainParams, log: Callable[[dict[str, float]], None]) -> Trained:
-    """Train on the crops of train, choose the epoch by those of val.
+@dataclass(frozen=True)
+class _Job:
+    """What stays the same all along."""
 
-    Epochs are judged by macro recall on val: every species counts the same, however common. The chosen epoch is the
-    latest that is not clearly worse than the best, by the 95% interval over locations: what differs less is noise
-    where val has few locations, and later epochs have had the lower learning rate. (In the spirit of the
-    one-standard-error rule of Breiman et al. 1984.) Training ends early after ``patience`` clearly worse epochs.
+    task: Task
+    params: TrainParams
+    loaders: dict[str, Loader]
+    checkpoint: Path
+    progress: "tqdm[Any]"
+
+
+def train(task: Task, params: TrainParams, log: Callable[[Scores], None]) -> Trained:
+    """Train on the crops of train, choose the epoch by those of val (`scoring.is_kept`).
+
+    Training ends early after ``patience`` epochs in a row that were clearly worse than the best. Under `torchrun` each
+    rank calls this, takes its share of every step's crops, and comes to the same result.
 
     Args:
         task: from `prepare`.
         params: section ``train``.
         log: called with the scores of each epoch, also of those that an earlier, killed run has made.
+
+    Raises:
+        CamtrapsError: the loss is no number, or more crops than ``max_failed`` cannot be decoded.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     torch.use_deterministic_algorithms(True, warn_only=True)
     checkpoint = work_dir("train") / f"{_fingerprint(task, params)}.pt"
     prune(checkpoint.parent, {checkpoint.name})
-    state = _resume(checkpoint, _start(len(task.classes), params))
+    state, start = _start(len(task.classes), params)
+    _resume(checkpoint, state)
     for scores in state.history:
         log(scores)
-    num = len(task.train.labels)
-    with bar("train", params.epochs * num, "crops", initial=state.epoch * num) as progress:
+    loaders = {
+        name: Loader(part.crops, params.num_workers) for name, part in (("train", task.train), ("val", task.val))
+    }
+    num, label = len(task.train.labels), "train" if ranks.rank() == 0 else None
+    with bar(label, params.epochs * num, "crops", initial=state.epoch * num) as progress:
+        job = _Job(task, params, loaders, checkpoint, progress)
+        forward: Callable[[Tensor], Tensor] | None = None
         while state.epoch < params.epochs and state.epoch - state.best_epoch <= params.patience:
-            loss = _train_epoch(state, task.train, params, progress)
-            scores = {"epoch": state.epoch, "train_loss": loss, **_validate(state.network, task.val, params)}
-            _advance(state, scores)
+            set_phase(state.network, only_head=state.epoch < params.head_epochs)
+            if forward is None or state.epoch == params.head_epochs:
+                wrapped = ranks.parallel(state.network)
+                forward = torch.compile(wrapped) if params.compile else wrapped
+            loss = _train_epoch(state, forward, job)
+            scores = {"epoch": state.epoch, "train_loss": loss, **_validate(state, job)}
+            _advance(state, scores, params.metric)
             _save_checkpoint(checkpoint, state)
             log(scores)
-            progress.set_postfix(loss=loss, val_macro_recall=scores["val_macro_recall"], refresh=False)
+            shown = f"val_{params.metric}"
+            progress.set_postfix({"loss": loss, shown: scores[shown]}, refresh=False)
     state.network.load_state_dict(state.best)
-    found = logits(state.network, task.val.crops, params.batch_size, params.num_workers)
-    temperature = metrics.fit_temperature(task.val.labels, found)
-    return Trained(state.network, temperature, state.best_epoch, state.history)
+    found = _logits(state.network, job)
+    good = ~np.isnan(found).any(axis=1)
+    temperature = metrics.fit_temperature(task.val.labels[good], found[good])
+    return Trained(state.network, temperature, state.best_epoch, state.history, start, state.failed)
 
 
 def describe(
@@ -166,98 +167,163 @@ def describe(
     )
 
 
-def learning_rate(step: int, steps_per_epoch: int, params: TrainParams) -> float:
-    """Give the learning rate of a step: linear warm-up, then a half cosine down to a hundredth."""
-    warmup, total = params.warmup_epochs * steps_per_epoch, params.epochs * steps_per_epoch
-    if step < warmup:
-        return params.learning_rate * (step + 1) / warmup
-    progress = (step - warmup) / max(1, total - warmup)
-    return params.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
-
-
-def crop_weights(part: Part, params: TrainParams) -> NDArray[np.float64]:
-    """Give each training crop's weight in the draw."""
-    chosen = part.sureness if params.weight_by_detection_conf else np.ones(len(part.labels))
-    return weights.by_label(chosen, part.labels) if params.label_weighted else chosen
-
-
 def _essential(params: TrainParams) -> dict[str, Any]:
-    """Leave out what changes the speed only."""
-    return {name: value for name, value in asdict(params).items() if name != "num_workers"}
+    """Leave out what changes no weight."""
+    return {name: value for name, value in asdict(params).items() if name not in SPEED_ONLY}
 
 
 def _fingerprint(task: Task, params: TrainParams) -> str:
-    return digest(json.dumps([_essential(params), task.data, task.classes]), code_digest(CODE))
+    return digest(json.dumps([_essential(params), task.data, task.classes, ranks.world()]), code_digest(CODE))
 
 
-def _start(num_classes: int, params: TrainParams) -> State:
+def _start(num_classes: int, params: TrainParams) -> tuple[State, str]:
     torch.manual_seed(params.seed)
     network = build(params.model, num_classes, params.image_size)
+    start = "none"
     set_regularisation(network, params.dropout, params.batch_norm_momentum)
-    network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    decayed = [value for value in network.parameters() if value.ndim > 1]
-    plain = [value for value in network.parameters() if value.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": params.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=params.learning_rate)
-    return State(network, optimizer, epoch=0, history=[], best={}, best_epoch=-1)
+    network = ranks.synchronised(network).to(ranks.device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mean = None
+    if params.ema:
+        rule = get_ema_multi_avg_fn(params.ema)  # type: ignore[no-untyped-call]
+        mean = AveragedModel(network, multi_avg_fn=rule, use_buffers=True)
+    return State(network, make_optimizer(network, params), mean), start
 
 
-def _advance(state: State, scores: dict[str, float]) -> None:
+def _advance(state: State, scores: Scores, metric: str) -> None:
     state.history.append(scores)
-    top = max(state.history, key=lambda past: past["val_macro_recall"])
-    if scores["val_macro_recall"] >= top["val_macro_recall"] - CLEARLY * top["val_macro_recall_error"]:
+    if is_kept(state.history, metric):
         state.best_epoch = state.epoch
-        state.best = {name: value.detach().clone() for name, value in state.network.state_dict().items()}
-    state.epoch += 1
+        state.best = {name: value.detach().clone() for name, value in state.judged.state_dict().items()}
+    state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
 
 
-def _train_epoch(state: State, part: Part, params: TrainParams, progress: "tqdm[Any]") -> float:
-    where = device()
-    state.network.train()
-    # Dropout draws from torch's own generator: seeding it an epoch makes a resumed run equal to a whole one.
-    torch.manual_seed(params.seed * 1_000_003 + state.epoch)
-    rows = weights.draw(crop_weights(part, params), (params.seed, state.epoch))
-    # A last batch of one crop has no batch statistics.
-    rows = rows[: len(rows) - 1] if len(rows) % params.batch_size == 1 else rows
-    picks = [Pick(int(row), (params.seed, state.epoch, at)) for at, row in enumerate(rows)]
-    steps = math.ceil(len(picks) / params.batch_size)
-    total, step = 0.0, state.epoch * steps
-    for batch in batches(part.crops, picks, params.batch_size, params.num_workers):
+def _steps(part: Part, params: TrainParams, epoch: int) -> list[list[Pick]]:
+    """Draw the crops of an epoch's steps, of all ranks together."""
+    rows = draw(crop_weights(part, params), (params.seed, epoch))
+    steps = chunks([Pick(int(row), (params.seed, epoch, at)) for at, row in enumerate(rows)], params.batch_size)
+    # One crop alone has no batch statistics.
+    least = 2 * ranks.world() * params.accumulate
+    steps = steps if len(steps[-1]) >= least else steps[:-1]
+    if not steps:
+        raise InputError(f"data/splits: train has {len(rows)} crops; a step needs at least {least}")
+    return steps
+
+
+def _train_epoch(state: State, forward: Callable[[Tensor], Tensor], job: _Job) -> float:
+    """Make the steps of an epoch that are not made yet; give the mean loss of all of them."""
+    params, where = job.params, ranks.device()
+    steps = _steps(job.task.train, params, state.epoch)
+    mine = [step[ranks.rank() :: ranks.world()] for step in steps[state.step :]]
+    parts = [step[at :: params.accumulate] for step in mine for at in range(params.accumulate)]
+    batches = job.loaders["train"].batches(parts)
+    losses, failed = torch.zeros((), device=where), []
+    for step in steps[state.step :]:
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, params)
-        views = normalise(batch.views.to(where, non_blocking=True)).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
-            predicted = state.network(views)  # (batch, classes) logits
-        targets = batch.labels.to(where, non_blocking=True)
-        loss = functional.cross_entropy(predicted.float(), targets, label_smoothing=params.label_smoothing)
+            group["lr"] = learning_rate(state.epoch * len(steps) + state.step, len(steps), params)
         state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        for at in range(params.accumulate):
+            batch = next(batches)
+            _seed(params.seed, state.epoch, state.step, at, ranks.rank())
+            is_last = at == params.accumulate - 1
+            with nullcontext() if is_last or ranks.world() == 1 else forward.no_sync():  # type: ignore[attr-defined]
+                loss = _loss_sum(forward, batch, job.task.train, params) / len(step)
+                (loss * ranks.world()).backward()  # type: ignore[no-untyped-call]  # the ranks' gradients are averaged
+            losses += loss.detach() * len(step)
+            failed += batch.failed
+        if params.clip_norm:
+            nn.utils.clip_grad_norm_(state.network.parameters(), params.clip_norm)
         state.optimizer.step()
-        total, step = total + loss.item() * len(targets), step + 1
-        progress.update(len(targets))
-    if not math.isfinite(total):
-        raise CamtrapsError(f"params.yaml: train.learning_rate: the loss became {total}; try a tenth of it")
-    return round(total / len(picks), 6)
+        if state.mean:
+            state.mean.update_parameters(state.network)
+        state.step += 1
+        job.progress.update(len(step))
+        if state.step % CHECKPOINT_STEPS == 0 or state.step == len(steps):
+            _note(state, losses, failed, job)
+            losses, failed = torch.zeros((), device=where), []
+            if state.step < len(steps):
+                _save_checkpoint(job.checkpoint, state)
+    return round(state.loss_sum / sum(map(len, steps)), 6)
 
 
-def _validate(network: nn.Module, part: Part, params: TrainParams) -> dict[str, float]:
-    found = metrics.calibrated(logits(network, part.crops, params.batch_size, params.num_workers), 1.0)
-    table = metrics.scores(part.labels, found, part.locations, majority=0)
-    error = metrics.macro_recall_error(part.labels, found, part.locations)
-    chosen = {f"val_{name}": table[name] for name in ("log_loss", "top1", "macro_recall")}
-    return chosen | {"val_macro_recall_error": round(error, 4)}
+def _seed(*numbers: int) -> None:
+    """Seed what dropout draws from, for each part of a step: so a resumed run is equal to a whole one."""
+    torch.manual_seed(int(digest(*map(str, numbers))[:15], 16))
+
+
+def _loss_sum(forward: Callable[[Tensor], Tensor], batch: Batch, part: Part, params: TrainParams) -> Tensor:
+    """Add up the losses of a batch's crops; those that could not be decoded have none."""
+    where, augmentation = ranks.device(), part.crops.augmentation
+    assert augmentation is not None
+    levels = vary(batch.views.to(where, non_blocking=True), batch.looks, augmentation)
+    views = normalise(levels).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
+        predicted = forward(views)  # (batch, classes) logits
+    targets, good = batch.labels.to(where, non_blocking=True), batch.good.to(where, non_blocking=True)
+    losses = functional.cross_entropy(
+        predicted.float(), targets, label_smoothing=params.label_smoothing, reduction="none"
+    )
+    return torch.where(good, losses, 0).sum()
+
+
+def _note(state: State, losses: Tensor, failed: list[tuple[int, str]], job: _Job) -> None:
+    """Add the ranks' losses and failures up, and stop where going on makes no sense."""
+    for loss, rows in ranks.gathered((float(losses), failed)):
+        state.loss_sum += loss
+        state.failed["train"].update(rows)
+    if not math.isfinite(state.loss_sum):
+        raise CamtrapsError(f"params.yaml: train.learning_rate: the loss became {state.loss_sum}; try a tenth of it")
+    _check_failed(state, "train", job.task.train, job.params)
+
+
+def _check_failed(state: State, split: str, part: Part, params: TrainParams) -> None:
+    failed = state.failed[split]
+    if len(failed) > params.max_failed * len(part.labels):
+        raise FailuresError(
+            f"data/crops: {len(failed)} of {len(part.labels)} crops of {split} cannot be read, over train.max_failed "
+            f"{params.max_failed:.1%}; first: {failed[min(failed)]}"
+        )
+
+
+def _validate(state: State, job: _Job) -> Scores:
+    ranks.same_buffers(state.judged)
+    found, part = _logits(state.judged, job, state.failed["val"]), job.task.val
+    _check_failed(state, "val", part, job.params)
+    good = ~np.isnan(found).any(axis=1)
+    return ranks.agreed(judge(part.labels[good], found[good], part.locations[good], job.params.metric))
+
+
+def _logits(network: nn.Module, job: _Job, failed: dict[int, str] | None = None) -> NDArray[np.float64]:
+    """Compute the logits of val, each rank a share; add the crops that cannot be decoded, NaN there, to ``failed``."""
+    picks = in_order(len(job.task.val.labels))[ranks.rank() :: ranks.world()]
+    mine = logits_of(network, job.loaders["val"], picks, job.params.batch_size)
+    every = ranks.gathered((mine.logits, mine.failed))
+    found = np.zeros((len(job.task.val.labels), every[0][0].shape[1]))
+    for at, (logits, rows) in enumerate(every):
+        found[at :: ranks.world()] = logits
+        if failed is not None:
+            failed.update(rows)
+    return found
 
 
 def _save_checkpoint(path: Path, state: State) -> None:
-    content = vars(state) | {"network": state.network.state_dict(), "optimizer": state.optimizer.state_dict()}
-    with replacing(path) as part:
-        torch.save(content, part)
+    if ranks.rank() == 0:
+        mean = state.mean.state_dict() if state.mean else None
+        modules = {"network": state.network.state_dict(), "optimizer": state.optimizer.state_dict(), "mean": mean}
+        with replacing(path) as part:
+            torch.save(vars(state) | modules, part)
 
 
-def _resume(path: Path, state: State) -> State:
-    if not path.exists():
-        return state
-    content = torch.load(path, map_location=device(), weights_only=True)
+def _resume(path: Path, state: State) -> None:
+    """Take a state up where rank 0 has left it."""
+    where = ranks.device()
+    there = path.exists() and ranks.rank() == 0
+    content = ranks.agreed(torch.load(path, map_location="cpu", weights_only=True) if there else None)
+    if content is None:
+        return
     state.network.load_state_dict(content.pop("network"))
     state.optimizer.load_state_dict(content.pop("optimizer"))
-    return State(state.network, state.optimizer, **content)
+    mean = content.pop("mean")
+    if state.mean:
+        state.mean.load_state_dict(mean)
+    content["best"] = {name: value.to(where) for name, value in content["best"].items()}
+    vars(state).update(content)

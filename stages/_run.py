@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from camtraps.errors import CamtrapsError
@@ -19,8 +20,9 @@ def run(name: str, stage: Callable[[], Counts]) -> None:
     if "DVC_STAGE" in os.environ:  # killing only dvc would leave a stage writing into the outputs of the next run
         die_with_parent()
     start = time.monotonic()
+    is_first = os.environ.get("RANK", "0") == "0"  # of the processes of `torchrun`
     try:
-        with _Lock(name):
+        with _Lock(name) if is_first else nullcontext():
             counts = stage()
     except CamtrapsError as error:
         sys.stderr.write(f"{name}: {error}\n")
@@ -30,6 +32,8 @@ def run(name: str, stage: Callable[[], Counts]) -> None:
             raise
         sys.stderr.write(f"{name}: stopped; run again to continue\n")
         sys.exit(130)
+    if not is_first:
+        return
     seconds = time.monotonic() - start
     left_out = f", {counts.skipped:,} skipped" if counts.skipped else ""
     failed = f", {counts.failed:,} failed" if counts.failed else ""

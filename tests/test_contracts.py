@@ -13,7 +13,7 @@ import pytest
 import yaml
 from imports import ROOT, code_deps, imported
 
-from camtraps import crops, demo, detections, layout, merge, query, reports, review, splits, training  # noqa: F401
+from camtraps import crops, demo, detections, layout, merge, query, recipes, reports, review, splits  # noqa: F401
 from camtraps.demo.plan import DemoParams
 
 # A module imports only from the lines above its own.
@@ -50,9 +50,10 @@ LAYERS = [
     ["exports.crops", "exports.file_list"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
-    ["transforms", "models"],
-    ["datasets"],
+    ["transforms", "models", "ranks", "scoring", "recipes"],
+    ["datasets", "curves"],
     ["inference", "tasks"],
+    ["optimizing"],
     ["training", "evaluation", "merge", "reports"],
     ["demo"],
     ["doctor"],
@@ -73,7 +74,7 @@ PARAMS = {
     "detect": detections.DetectParams,
     "crop": crops.CropParams,
     "split": splits.SplitParams,
-    "train": training.TrainParams,
+    "train": recipes.TrainParams,
     "merge": merge.MergeParams,
     "mislabel": review.MislabelParams,
     "report": reports.ReportParams,

@@ -7,8 +7,8 @@ from make_tables import colour_crops, rows
 from test_models import INFO
 from torch import nn
 
-from camtraps.datasets import CropDataset
-from camtraps.inference import classify, logits
+from camtraps.datasets import CropDataset, Loader, in_order
+from camtraps.inference import classify, logits_of
 from camtraps.schema import ASSIGNED
 
 torch.set_num_threads(1)
@@ -36,6 +36,10 @@ def crops(tmp_path):
 
 def dataset(crops, folder):
     return CropDataset(crops, np.zeros(len(crops), np.int64), folder, 32)
+
+
+def logits(network, dataset, batch_size, num_workers):
+    return logits_of(network, Loader(dataset, num_workers), in_order(len(dataset)), batch_size).logits
 
 
 def test_logits_do_not_depend_on_the_batch(network, crops, tmp_path):

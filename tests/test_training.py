@@ -11,29 +11,20 @@ from make_tables import colour_crops, rows
 from torch import nn
 
 from camtraps import training
-from camtraps.errors import CamtrapsError, InputError
+from camtraps.datasets import Loader
+from camtraps.errors import CamtrapsError, FailuresError, InputError
+from camtraps.optimizing import crop_weights, learning_rate, make_optimizer, set_phase
+from camtraps.recipes import RECIPES, TrainParams
 from camtraps.schema import ASSIGNED
 from camtraps.tasks import Part, prepare
-from camtraps.training import TrainParams, crop_weights, describe, learning_rate, train
+from camtraps.training import describe, train
+from camtraps.transforms import AUGMENTATIONS
 
 torch.set_num_threads(1)
-PARAMS = TrainParams(
-    model="mobilenet_v3_small",
-    image_size=32,
-    epochs=3,
-    batch_size=4,
-    learning_rate=0.002,
-    weight_decay=0.01,
-    warmup_epochs=1,
-    label_smoothing=0.05,
-    label_weighted=True,
-    weight_by_detection_conf=False,
-    dropout=0.2,
-    batch_norm_momentum=0.3,
-    patience=8,
-    seed=1,
-    num_workers=0,
-)
+CHANGES = {"recipe": "camtraps-small", "model": "mobilenet_v3_small", "image_size": 32, "epochs": 3, "batch_size": 4}
+CHANGES |= {"learning_rate": 0.002, "dropout": 0.2, "batch_norm_momentum": 0.3, "metric": "macro_recall", "seed": 1}
+CHANGES |= {"accumulate": 1, "compile": False, "devices": 1, "tensorboard": False, "num_workers": 0, "max_failed": 0.0}
+PARAMS = TrainParams(**RECIPES["camtraps-small"] | CHANGES)
 TRAIN, VAL = ["red", "blue", "green"] * 4, ["blue", "red", "green"]
 
 
@@ -51,7 +42,7 @@ def learn(folder, train_labels=TRAIN, val_labels=VAL, params=PARAMS):
     crops = colour_crops(folder, labels)
     given = zip(crops["image"], labels, splits, strict=True)
     assigned = rows(ASSIGNED, *({"image": image, "label": label, "split": split} for image, label, split in given))
-    return prepare(crops, assigned, params.image_size, folder)
+    return prepare(crops, assigned, folder, params.image_size, AUGMENTATIONS[params.augmentation])
 
 
 def run(task, params=PARAMS):
@@ -124,11 +115,11 @@ def test_training_resumed_after_a_kill_ends_as_an_uninterrupted_run(tmp_path, mo
 def test_training_killed_within_an_epoch_ends_as_an_uninterrupted_run(tmp_path, monkeypatch):
     task, normalise, calls = learn(tmp_path), training.normalise, []
 
-    def killing(views):
+    def killing(levels):
         calls.append(1)
         if len(calls) == 5:  # the second step of the second epoch
             raise Killed
-        return normalise(views)
+        return normalise(levels)
 
     monkeypatch.setattr(training, "normalise", killing)
     with pytest.raises(Killed):
@@ -161,15 +152,15 @@ def test_the_number_of_workers_changes_nothing(tmp_path, monkeypatch):
 
 
 def test_every_epoch_has_an_order_and_views_of_its_own(tmp_path, monkeypatch):
-    batches, epochs = training.batches, []
+    given, epochs = Loader.batches, []
 
-    def watched(crops, picks, *given):
-        epochs.append(picks)
-        return batches(crops, picks, *given)
+    def watched(self, steps):
+        epochs.append([pick for step in steps for pick in step])
+        return given(self, steps)
 
-    monkeypatch.setattr(training, "batches", watched)
+    monkeypatch.setattr(Loader, "batches", watched)
     run(learn(tmp_path), replace(PARAMS, epochs=2))
-    first, second = epochs
+    first, second = (picks for picks in epochs if picks[0].seed)
     assert sorted(pick.row for pick in first) == sorted(pick.row for pick in second) == list(range(12))
     assert [pick.row for pick in first] != [pick.row for pick in second]
     assert len({pick.seed for pick in first + second}) == 24
@@ -185,8 +176,8 @@ def test_training_keeps_the_latest_epoch_not_clearly_worse_than_the_best_and_sto
 ):
     recalls, kept = [0.5, 0.6, 0.51, 0.4, 0.5, 0.9], []
 
-    def validate(network, part, params):
-        kept.append({name: value.clone() for name, value in network.state_dict().items()})
+    def validate(state, job):
+        kept.append({name: value.clone() for name, value in state.network.state_dict().items()})
         scores = {"val_log_loss": 1.0, "val_top1": 0.5, "val_macro_recall": recalls[len(kept) - 1]}
         return scores | {"val_macro_recall_error": 0.05}
 
@@ -229,7 +220,7 @@ def test_a_run_shorter_than_its_warm_up_is_all_warm_up():
     ],
 )
 def test_crops_are_weighted_as_asked(by_label, by_confidence, expected):
-    part = Part(None, np.array([0, 0, 0, 1]), np.array([0.9, 0.8, 1.0, 0.5]), np.array(["a"] * 4))
+    part = Part(None, None, np.array([0, 0, 0, 1]), np.array([0.9, 0.8, 1.0, 0.5]), np.array(["a"] * 4))
     params = replace(PARAMS, label_weighted=by_label, weight_by_detection_conf=by_confidence)
     assert crop_weights(part, params) == pytest.approx(expected, abs=1e-4)
 
@@ -239,7 +230,7 @@ def test_the_task_takes_the_crops_of_train_and_val(tmp_path):
     assert task.classes == ["blue", "green", "red"]
     assert [task.classes[at] for at in task.train.labels] == TRAIN
     assert [task.classes[at] for at in task.val.labels] == VAL
-    counts = task.counts()
+    counts = task.counts(task.failures({"train": {}, "val": {}}))
     assert (counts.rows_in, counts.rows_out, counts.skipped) == (16, 15, 1)
 
 
@@ -249,7 +240,7 @@ def test_the_hash_of_the_data_changes_with_a_crop_and_not_with_the_order(tmp_pat
     assigned = rows(ASSIGNED, *({"image": image, "label": label, "split": split} for image, label, split in given))
 
     def digest(crops, assigned):
-        return prepare(crops, assigned, PARAMS.image_size, tmp_path).data
+        return prepare(crops, assigned, tmp_path, 32, AUGMENTATIONS["camtraps"]).data
 
     expected = digest(crops, assigned)
     assert digest(crops.iloc[::-1], assigned) == expected
@@ -274,7 +265,7 @@ def test_a_split_that_lacks_crops_is_a_clear_error(tmp_path, train_labels, val_l
 
 def test_the_description_says_all_that_the_model_must_know(tmp_path):
     task = learn(tmp_path)
-    trained = training.Trained(network=None, temperature=1.5, best_epoch=2, history=[])
+    trained = training.Trained(None, 1.5, best_epoch=2, history=[], start="none", failed={})
     taxa = {name: {"taxa": [f"species {name}"]} for name in ("red", "green", "blue", "unused")}
     info = describe(task, trained, replace(PARAMS, num_workers=7), taxa, {"square": True})
     assert (info.classes, info.temperature, info.best_epoch) == (["blue", "green", "red"], 1.5, 2)
@@ -295,3 +286,148 @@ def test_the_description_says_all_that_the_model_must_know(tmp_path):
 def test_a_value_out_of_range_is_refused(change, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         replace(PARAMS, **change)
+
+
+def test_training_killed_after_a_checkpoint_within_an_epoch_ends_as_an_uninterrupted_run(tmp_path, monkeypatch):
+    """R4: nothing was ever resumed."""
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 2)
+    params = replace(PARAMS, ema=0.9, clip_norm=1.0, optimizer="rmsprop", schedule="exponential")
+    task, normalise, calls = learn(tmp_path), training.normalise, []
+
+    def killing(levels):
+        calls.append(1)
+        if len(calls) == 6:  # the third step of the second epoch
+            raise Killed
+        return normalise(levels)
+
+    monkeypatch.setattr(training, "normalise", killing)
+    with pytest.raises(Killed):
+        run(task, params)
+    resumed, _ = run(task, params)
+    assert len(calls) == 6 + 1 + 3  # no step was made twice but the one in which it was killed
+    monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "uninterrupted"))
+    whole, _ = run(task, params)
+    assert same_weights(resumed, whole)
+    assert resumed.history == whole.history
+
+
+def test_only_one_checkpoint_is_kept(tmp_path, monkeypatch):
+    """R5: every epoch that was better kept its own."""
+    monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "work"))
+    run(learn(tmp_path))
+    assert len(list((tmp_path / "work/train").iterdir())) == 1
+
+
+def test_parts_of_a_step_add_up_to_it(tmp_path, monkeypatch):
+    task = learn(tmp_path, [*TRAIN, *TRAIN])
+    params = replace(PARAMS, model="squeezenet1_1", image_size=32, batch_size=8, dropout=0.0, epochs=1)
+    whole, _ = run(task, params)
+    parts, _ = run(task, replace(params, accumulate=2))
+    pairs = zip(whole.network.state_dict().values(), parts.network.state_dict().values(), strict=True)
+    assert all(torch.allclose(one, two, atol=1e-5) for one, two in pairs)
+
+
+def test_the_head_learns_alone_at_first(tmp_path):
+    """The tutorial's first phase: the rest stays as it was, its batch statistics too."""
+    task = learn(tmp_path)
+    before = training._start(3, PARAMS)[0].network.state_dict()
+    trained, _ = run(task, replace(PARAMS, epochs=1, head_epochs=1))
+    changed = {name for name, value in trained.network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"classifier.3.weight", "classifier.3.bias"}
+    both, _ = run(task, replace(PARAMS, epochs=2, head_epochs=1))
+    assert not torch.equal(both.network.state_dict()["features.0.0.weight"], before["features.0.0.weight"])
+
+
+def test_the_mean_of_the_weights_is_what_is_judged_and_kept(tmp_path):
+    task = learn(tmp_path)
+    before = training._start(3, PARAMS)[0].network.state_dict()
+    slow, _ = run(task, replace(PARAMS, epochs=1, ema=0.999))
+    fast, _ = run(task, replace(PARAMS, epochs=1))
+
+    def way(trained):
+        moved = trained.network.state_dict()["features.0.0.weight"] - before["features.0.0.weight"]
+        return float(moved.abs().sum())
+
+    assert 0 < way(slow) < 0.5 * way(fast)  # the mean begins with the weights of the first step
+
+
+def damage(folder, crops_table, at):
+    with (folder / "shards/s.zip").open("r+b") as file:
+        file.seek(crops_table[at])
+        file.write(b"\0" * 20)
+
+
+def test_a_crop_that_cannot_be_decoded_is_counted_and_not_learned(tmp_path):
+    task = learn(tmp_path)
+    damage(tmp_path, [place[1] for place in task.train.crops._places], 3)
+    trained, logged = run(task, replace(PARAMS, epochs=1, max_failed=0.1))
+    failed = task.failures(trained.failed)
+    assert failed["image"].tolist() == ["d/003.jpg"]
+    assert failed["reason"][0].startswith("data/crops: a crop is damaged; ")
+    counts = task.counts(failed)
+    assert (counts.rows_in, counts.rows_out, counts.skipped, counts.failed) == (16, 14, 1, 1)
+    assert math.isfinite(logged[0]["train_loss"])
+
+
+def test_a_crop_without_a_view_has_no_loss():
+    part = Part(type("Crops", (), {"augmentation": AUGMENTATIONS["camtraps"]}), None, *[np.zeros(2)] * 3)
+    shown = torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64), torch.arange(2)
+    batch = training.Batch(*shown, torch.ones(2, 4) * torch.tensor([0, 1, 1, 1]), torch.tensor([True, False]), [])
+    loss = training._loss_sum(lambda views: torch.zeros(2, 3), batch, part, PARAMS)
+    assert float(loss) == pytest.approx(math.log(3))
+
+
+def test_too_many_crops_that_cannot_be_decoded_end_training(tmp_path):
+    task = learn(tmp_path)
+    damage(tmp_path, [place[1] for place in task.val.crops._places], 0)
+    with pytest.raises(FailuresError) as error:
+        run(task)
+    expected = "data/crops: 1 of 3 crops of val cannot be read, over train.max_failed 0.0%; first: data/crops: a crop "
+    assert str(error.value).startswith(expected)
+
+
+def test_too_few_crops_for_a_step_are_a_clear_error(tmp_path):
+    with pytest.raises(InputError) as error:
+        run(learn(tmp_path, TRAIN[:3]), replace(PARAMS, accumulate=2))
+    assert str(error.value) == "data/splits: train has 3 crops; a step needs at least 4"
+
+
+def decays(network, **changes):
+    optimizer = make_optimizer(network, replace(PARAMS, weight_decay=0.1, **changes))
+    return type(optimizer).__name__, {group["weight_decay"] for group in optimizer.param_groups}, optimizer.defaults
+
+
+def test_optimizers_are_those_of_the_recipes():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    assert decays(network)[:2] == ("AdamW", {0.0, 0.1})
+    name, groups, settings = decays(network, optimizer="rmsprop")
+    assert (name, groups) == ("RMSprop", {0.1})
+    assert [settings[key] for key in ("alpha", "momentum", "eps")] == [0.9, 0.9, 1e-8]
+    name, groups, settings = decays(network, optimizer="sgd")
+    assert (name, groups, settings["momentum"]) == ("SGD", {0.1}, 0.9)
+
+
+def test_the_ancestors_learning_rate_falls_as_it_did():
+    params = replace(PARAMS, schedule="exponential", warmup_epochs=0, learning_rate=3e-5, epochs=60)
+    rates = [learning_rate(4 * epoch, 4, params) for epoch in range(51)]
+    assert rates[1] / rates[0] == pytest.approx(0.987389, abs=1e-6)
+    assert rates[50] == pytest.approx(1.59e-5, abs=1e-7)
+    assert learning_rate(3, 4, params) == rates[0]
+
+
+def test_the_learning_rate_of_resnets_falls_in_steps():
+    params = replace(PARAMS, schedule="step", warmup_epochs=0, learning_rate=1.0, epochs=30)
+    assert [learning_rate(epoch, 1, params) for epoch in (0, 7, 8, 15, 16)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+def test_a_network_in_its_first_phase_has_only_its_head_in_training():
+    network = training._start(3, PARAMS)[0].network
+    set_phase(network, only_head=True)
+    assert [name for name, value in network.named_parameters() if value.requires_grad] == [
+        "classifier.3.weight",
+        "classifier.3.bias",
+    ]
+    assert not any(module.training for module in network.modules() if isinstance(module, nn.BatchNorm2d))
+    set_phase(network, only_head=False)
+    assert all(value.requires_grad for value in network.parameters())
+    assert all(module.training for module in network.modules())

@@ -6,7 +6,9 @@ import torch
 from PIL import Image
 
 from camtraps import transforms
-from camtraps.transforms import MEAN, STD, eval_view, normalise, train_view
+from camtraps.transforms import AUGMENTATIONS, MEAN, STD, eval_view, normalise, train_view, vary
+
+OURS, ANCESTOR = AUGMENTATIONS["camtraps"], AUGMENTATIONS["ancestor"]
 
 
 def stripes(width, height):
@@ -17,15 +19,23 @@ def stripes(width, height):
     return Image.fromarray(pixels)
 
 
-def view(crop, *seed, size=32):
-    return train_view(crop, size, np.random.default_rng(seed))
+def view(crop, *seed, size=32, augmentation=OURS):
+    """Draw a view and give it as the network sees it, in grey levels."""
+    drawn, look = train_view(crop, size, augmentation, np.random.default_rng(seed))
+    return vary(drawn[None], look[None], augmentation)[0]
+
+
+def looks(*rows):
+    return torch.tensor(rows, dtype=torch.float32)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (48, 48), (513, 20)])
 def test_views_of_crops_of_any_shape_have_the_asked_size(size):
     crop = Image.new("RGB", size, (200, 100, 50))
-    for found in (eval_view(crop, 32), *(view(crop, seed) for seed in range(20))):
-        assert (found.shape, found.dtype) == ((3, 32, 32), torch.uint8)
+    for augmentation in (OURS, ANCESTOR):
+        drawn = [train_view(crop, 32, augmentation, np.random.default_rng(seed))[0] for seed in range(20)]
+        for found in (eval_view(crop, 32), *drawn):
+            assert (found.shape, found.dtype) == ((3, 32, 32), torch.uint8)
 
 
 def test_the_fixed_view_is_the_middle_of_a_long_crop():
@@ -65,16 +75,61 @@ def test_views_are_mirrored_half_of_the_time():
 
 def test_some_views_are_grey_and_most_are_not():
     crop = Image.new("RGB", (40, 40), (200, 100, 50))
-    grey = [bool((v[0, 8:24, 8:24] == v[2, 8:24, 8:24]).all()) for v in (view(crop, n) for n in range(300))]
+    grey = [torch.allclose(v[0, 8:24, 8:24], v[2, 8:24, 8:24], atol=0.1) for v in (view(crop, n) for n in range(300))]
     assert abs(np.mean(grey) - 0.2) < 5 * 0.4 / np.sqrt(300)
 
 
 def test_a_view_keeps_most_of_a_square_crop():
+    """R8: a view of 8% of a crop that is tight around the animal may show none of it."""
     generator = np.random.default_rng(0)
-    parts = [transforms._part((100, 100), generator) for _ in range(300)]
-    assert all(0 <= top <= 100 - height and 0 <= left <= 100 - width for top, left, height, width in parts)
-    assert min(height * width for *_, height, width in parts) >= 0.59 * 100 * 100
-    assert max(height * width for *_, height, width in parts) > 0.95 * 100 * 100
+    parts = [transforms._part((100, 100), OURS, generator) for _ in range(300)]
+    assert all(0 <= left < right <= 100 and 0 <= top < bottom <= 100 for left, top, right, bottom in parts)
+    areas = [(right - left) * (bottom - top) for left, top, right, bottom in parts]
+    assert min(areas) >= 0.59 * 100 * 100
+    assert max(areas) > 0.95 * 100 * 100
+
+
+def test_the_ancestors_views_may_show_little_and_stand_on_their_head():
+    generator = np.random.default_rng(0)
+    parts = [transforms._part((100, 100), ANCESTOR, generator) for _ in range(300)]
+    assert min((right - left) * (bottom - top) for left, top, right, bottom in parts) < 0.15 * 100 * 100
+    top_is_red = Image.fromarray(np.asarray(stripes(60, 60)).transpose(1, 0, 2).copy())
+    drawn = [train_view(top_is_red, 32, ANCESTOR, np.random.default_rng(n))[0] for n in range(300)]
+    on_head = np.mean([bool(v[0, 2].float().mean() < v[2, 2].float().mean()) for v in drawn])
+    assert 0.02 < on_head < 0.25
+
+
+def test_a_view_without_a_change_is_what_was_drawn():
+    drawn, _ = train_view(stripes(60, 60), 32, OURS, np.random.default_rng(1))
+    assert torch.allclose(vary(drawn[None], looks([0, 1, 1, 1]), OURS)[0], drawn.float(), atol=0.01)
+
+
+def test_a_quarter_turn_moves_what_is_left_to_the_top_or_the_bottom():
+    drawn = eval_view(stripes(60, 60), 30)
+    turned = vary(torch.stack([drawn, drawn]), looks([90, 1, 1, 1], [-90, 1, 1, 1]), ANCESTOR)
+    red_at = [float(turned[at, 0].mean(1).argmax()) for at in (0, 1)]
+    assert sorted(red_at)[0] < 10
+    assert sorted(red_at)[1] >= 20
+
+
+@pytest.mark.parametrize(("augmentation", "corner"), [(OURS, 127), (ANCESTOR, 0)])
+def test_a_turn_leaves_corners_of_one_grey_level(augmentation, corner):
+    white = torch.full((1, 3, 32, 32), 255, dtype=torch.uint8)
+    turned = vary(white, looks([45, 1, 1, 1]), augmentation)[0]
+    assert turned[:, 0, 0].tolist() == pytest.approx([corner] * 3)
+    assert turned[:, 16, 16].tolist() == pytest.approx([255] * 3)
+
+
+def test_light_changes_as_drawn():
+    views = torch.tensor([200, 100, 50], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    grey = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
+    for look, expected in (
+        ([0, 0.5, 1, 1], [100, 50, 25]),
+        ([0, 2, 1, 1], [255, 200, 100]),
+        ([0, 1, 0.5, 1], [(value + grey) / 2 for value in (200, 100, 50)]),
+        ([0, 1, 1, 0], [grey] * 3),
+    ):
+        assert vary(views, looks(look), OURS)[0, :, 0, 0].tolist() == pytest.approx(expected, abs=0.01)
 
 
 def test_normalised_views_have_the_mean_and_deviation_of_imagenet():
