@@ -35,6 +35,10 @@ bench-query: $(READY) ## measure import, query and export at scale, beside the a
 bench-crop: $(READY) ## measure cropping, the import of a million detections and additions, beside the ancestor's way
 	@python -m benchmarks.crop
 
+.PHONY: bench-train
+bench-train: $(READY) ## measure training, inference, splits and predictions, beside the ancestor's way and pure compute
+	@python -m benchmarks.train
+
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides
 	@python -c 'from camtraps.detectors import megadetector; print(*megadetector.installed(), sep="\n")'
