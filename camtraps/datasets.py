@@ -71,7 +71,9 @@ class CropDataset(Dataset[Item]):
             size: side of the view, in pixels.
             augmentation: of random views; not needed where only fixed views are asked for.
         """
-        self._places = list(zip(crops["shard"], crops["offset"], crops["length"], strict=True))
+        # Arrays, not lists: worker processes share their memory, while counting references copies that of lists.
+        self._shards, self._names = pd.factorize(crops["shard"])
+        self._offsets, self._lengths = crops["offset"].to_numpy(), crops["length"].to_numpy()
         self._labels = labels
         self._reader = Reader(folder)
         self.size = size
@@ -79,7 +81,7 @@ class CropDataset(Dataset[Item]):
 
     def __len__(self) -> int:
         """Count the crops."""
-        return len(self._places)
+        return len(self._offsets)
 
     def __getitem__(self, pick: Pick) -> Item:
         """Read one crop and draw its view.
@@ -87,18 +89,18 @@ class CropDataset(Dataset[Item]):
         Raises:
             MissingError: its shard is not there.
         """
-        label = int(self._labels[pick.row])
-        data = self._reader.read(*self._places[pick.row])
+        row, label = pick.row, int(self._labels[pick.row])
+        data = self._reader.read(self._names[self._shards[row]], int(self._offsets[row]), int(self._lengths[row]))
         try:
             crop = decode_crop(data, self.size)
         except InputError as error:
             black, no_look = torch.zeros(3, self.size, self.size, dtype=torch.uint8), torch.zeros(4 if pick.seed else 0)
-            return Item(pick.row, label, black, no_look, str(error))
+            return Item(row, label, black, no_look, str(error))
         if pick.seed is None:
-            return Item(pick.row, label, eval_view(crop, self.size), torch.zeros(0))
+            return Item(row, label, eval_view(crop, self.size), torch.zeros(0))
         assert self.augmentation is not None, "a random view of a dataset without augmentation"
         view, look = train_view(crop, self.size, self.augmentation, np.random.default_rng(pick.seed))
-        return Item(pick.row, label, view, look)
+        return Item(row, label, view, look)
 
 
 class Loader:
