@@ -20,7 +20,8 @@ from camtraps.datasets import Pick, batches
 from camtraps.errors import CamtrapsError
 from camtraps.files import code_digest, digest, replacing, work_dir
 from camtraps.inference import logits
-from camtraps.models import FORMAT, ModelInfo, build, device, set_regularisation
+from camtraps.models import FORMAT, ModelInfo, device
+from camtraps.networks import build, set_regularisation
 from camtraps.params import check_range
 from camtraps.progress import bar
 from camtraps.tasks import Part, Task
@@ -28,7 +29,7 @@ from camtraps.transforms import MEAN, STD, normalise
 from camtraps.units import prune
 
 CLEARLY = 1.96  # standard errors
-MODULES = "training tasks models datasets transforms weights metrics inference images shards"
+MODULES = "training tasks models networks datasets transforms weights metrics inference images shards"
 CODE = tuple(f"camtraps.{name}" for name in MODULES.split())
 
 
