@@ -129,7 +129,9 @@ class _Crops:
         labels = [CLASSES[at % len(CLASSES)] for at in range(num)]
         table = pd.DataFrame({"image": [f"bench/{path.name}" for path in paths], "box": 0, "label": labels})
         offset, length = zip(*places, strict=True)
-        table = table.assign(shard="shards/s.zip", offset=offset, length=length, confidence=0.9, calibrated=float("nan"))
+        table = table.assign(
+            shard="shards/s.zip", offset=offset, length=length, confidence=0.9, calibrated=float("nan")
+        )
         # A small val, so that an epoch is nearly all training.
         split = ["val" if at < len(CLASSES) else "train" for at in range(num)]
         assigned = table[["image", "box"]].assign(dataset="bench", location=split, split=split)
@@ -160,9 +162,7 @@ class _Bench:
         from camtraps.training import train
         from camtraps.transforms import AUGMENTATIONS
 
-        task = prepare(
-            self.crops.table, self.crops.assigned, self.crops.folder, self.size, AUGMENTATIONS["camtraps"]
-        )
+        task = prepare(self.crops.table, self.crops.assigned, self.crops.folder, self.size, AUGMENTATIONS["camtraps"])
         seconds: dict[str, list[float]] = {"ours": [], "ancestor": [], "compute": []}
         start = time.monotonic()
 

@@ -1,7 +1,10 @@
 """The classifier: a network by name, and the folder in which it is kept, self-contained and safe to load."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,10 @@ from torch import nn
 
 from camtraps.errors import InputError, MissingError
 from camtraps.files import read_json, replacing, write_json
+from camtraps.networks import Padding, build
 
 FORMAT = 1
-EFFICIENTNETS = tuple(f"efficientnet-b{number}" for number in range(9))
+TORCHSCRIPT = "torchscript"  # the architecture of a compiled network, kept as it came
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +26,9 @@ class ModelInfo:
     """What a classifier must know of itself besides its weights: the content of ``model.json``.
 
     Views are RGB, ``image_size`` px square, scaled to 0-1 and normalised by ``mean`` and ``std``; logits are divided by
-    ``temperature`` before the softmax. ``taxa`` gives the taxa and dataset labels that make up each class.
+    ``temperature`` before the softmax. ``taxa`` gives the taxa and dataset labels that make up each class, ``padding``
+    that of `networks.build`, ``start`` what its training started from, ``thresholds`` may say from which probability a
+    class is to be believed.
     """
 
     format: int
@@ -37,52 +43,9 @@ class ModelInfo:
     params: dict[str, Any]
     data: dict[str, str]
     best_epoch: int
-
-
-def build(architecture: str, num_classes: int, image_size: int) -> nn.Module:
-    """Make a network with random weights.
-
-    Args:
-        architecture: ``efficientnet-b0`` to ``b8``, or a classifier of torchvision such as ``resnet50``.
-        num_classes: length of its output.
-        image_size: side of the square input in pixels; EfficientNet pads for it.
-
-    Raises:
-        InputError: no such network.
-    """
-    if architecture in EFFICIENTNETS:
-        from efficientnet_pytorch import EfficientNet
-
-        network = EfficientNet.from_name(architecture, num_classes=num_classes, image_size=image_size)
-        network.set_swish(memory_efficient=False)  # a third faster; costs memory in training
-        return network  # type: ignore[no-any-return]
-    import torchvision
-
-    names = torchvision.models.list_models(module=torchvision.models)
-    if architecture not in names:
-        raise InputError(
-            f"no network is called {architecture!r} (train.model in params.yaml); choose {EFFICIENTNETS[0]} to "
-            f"{EFFICIENTNETS[-1]}, or of torchvision {', '.join(names[:8])} ..."
-        )
-    return torchvision.models.get_model(architecture, weights=None, num_classes=num_classes)  # type: ignore[no-any-return]
-
-
-def set_regularisation(network: nn.Module, dropout: float, batch_norm_momentum: float) -> None:
-    """Set what only training sees.
-
-    Args:
-        network: from `build`.
-        dropout: share of features dropped before the last layer; in EfficientNet also of residual branches.
-        batch_norm_momentum: how fast running statistics follow; 0.01 lags on runs of a few hundred steps.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = batch_norm_momentum
-        if isinstance(module, nn.Dropout):
-            module.p = dropout
-    settings: Any = getattr(network, "_global_params", None)
-    if settings is not None:  # of efficientnet-pytorch
-        network._global_params = settings._replace(drop_connect_rate=dropout)
+    padding: Padding = "same"
+    start: str | None = None
+    thresholds: dict[str, float] = field(default_factory=dict)
 
 
 def head(network: nn.Module) -> nn.Module:
@@ -91,23 +54,32 @@ def head(network: nn.Module) -> nn.Module:
 
 
 def save(folder: Path, network: nn.Module, info: ModelInfo) -> None:
-    """Write ``weights.safetensors`` and ``model.json``, whole or not at all."""
-    weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    """Write the weights and ``model.json``, whole or not at all."""
     with replacing(folder) as part:
         part.mkdir()
-        save_file(weights, part / "weights.safetensors")
+        if isinstance(network, torch.jit.ScriptModule):
+            with _jit():
+                torch.jit.save(network, part / "model.pt")
+        else:
+            weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+            save_file(weights, part / "weights.safetensors")
         write_json(part / "model.json", asdict(info))
 
 
 def load(folder: Path) -> tuple[nn.Module, ModelInfo]:
-    """Read a classifier, in evaluation mode on the CPU. Nothing in the folder can execute code.
+    """Read a classifier, in evaluation mode on the CPU.
+
+    Nothing in the folder can execute code, unless its architecture is ``torchscript``: that is a program, of PyTorch's
+    operations only, so load such folders from people you trust.
 
     Raises:
         MissingError: the folder or one of its files is missing.
         InputError: it is of another version, or weights and architecture do not fit.
     """
     info = read_info(folder)
-    network = build(info.architecture, len(info.classes), info.image_size)
+    if info.architecture == TORCHSCRIPT:
+        return load_script(folder / "model.pt"), info
+    network = build(info.architecture, len(info.classes), info.image_size, info.padding)
     path = folder / "weights.safetensors"
     try:
         network.load_state_dict(load_file(path))
@@ -119,6 +91,24 @@ def load(folder: Path) -> tuple[nn.Module, ModelInfo]:
             f"{path}: damaged, or not of {info.architecture}; run `dvc checkout {folder}`: {why}"
         ) from None
     return network.eval(), info
+
+
+def load_script(path: Path) -> nn.Module:
+    """Read a compiled network in evaluation mode on the CPU, wherever it was saved.
+
+    Raises:
+        MissingError: no such file.
+        InputError: it is damaged or no TorchScript.
+    """
+    if not path.is_file():
+        raise MissingError(f"{path}: not found; check the path, or run `dvc pull {path.parent}`")
+    try:
+        with _jit():
+            network: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: damaged, or no TorchScript: {why}") from None
+    return network.eval()
 
 
 def read_info(folder: Path) -> ModelInfo:
@@ -135,3 +125,12 @@ def read_info(folder: Path) -> ModelInfo:
 def device() -> torch.device:
     """Give the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def _jit() -> Iterator[None]:
+    """Keep torch from telling users that TorchScript is on its way out: the files are what they have."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit", category=FutureWarning)
+        warnings.filterwarnings("ignore", "`torch.jit", category=DeprecationWarning)
+        yield

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from camtraps import weights
-from camtraps.models import head
+from camtraps.networks import head
 from camtraps.recipes import TrainParams
 from camtraps.tasks import Part
 

@@ -22,18 +22,21 @@ from camtraps.datasets import Batch, Loader, Pick, chunks, in_order
 from camtraps.errors import CamtrapsError, FailuresError, InputError
 from camtraps.files import code_digest, digest, replacing, work_dir
 from camtraps.inference import logits_of
-from camtraps.models import FORMAT, ModelInfo, build, set_regularisation
+from camtraps.models import FORMAT, ModelInfo
+from camtraps.networks import build, set_regularisation
 from camtraps.optimizing import crop_weights, learning_rate, make_optimizer, set_phase
 from camtraps.progress import bar
 from camtraps.recipes import TrainParams
 from camtraps.scoring import Scores, is_kept, judge
+from camtraps.starting import Wanted, begin, fingerprint
 from camtraps.tasks import Part, Task
 from camtraps.transforms import MEAN, STD, normalise, vary
 from camtraps.units import prune
 from camtraps.weights import draw
 
 MODULES = (
-    "training tasks recipes models datasets transforms weights optimizing scoring metrics inference ranks images shards"
+    "training tasks recipes models networks starting checkpoints datasets transforms weights optimizing scoring metrics "
+    "inference ranks images shards"
 )
 CODE = tuple(f"camtraps.{name}" for name in MODULES.split())
 SPEED_ONLY = ("num_workers", "tensorboard", "max_failed")  # parameters that change no weight
@@ -109,7 +112,7 @@ def train(task: Task, params: TrainParams, log: Callable[[Scores], None]) -> Tra
     torch.use_deterministic_algorithms(True, warn_only=True)
     checkpoint = work_dir("train") / f"{_fingerprint(task, params)}.pt"
     prune(checkpoint.parent, {checkpoint.name})
-    state, start = _start(len(task.classes), params)
+    state, start = _start(task.classes, params)
     _resume(checkpoint, state)
     for scores in state.history:
         log(scores)
@@ -161,6 +164,8 @@ def describe(
         std=list(STD),
         crop=rule,
         temperature=trained.temperature,
+        padding=params.padding,
+        start=trained.start,
         params=_essential(params),
         data=task.data,
         best_epoch=trained.best_epoch,
@@ -173,13 +178,15 @@ def _essential(params: TrainParams) -> dict[str, Any]:
 
 
 def _fingerprint(task: Task, params: TrainParams) -> str:
-    return digest(json.dumps([_essential(params), task.data, task.classes, ranks.world()]), code_digest(CODE))
+    given = [_essential(params), task.data, task.classes, ranks.world()]
+    return digest(json.dumps(given), fingerprint(params.start), code_digest(CODE))
 
 
-def _start(num_classes: int, params: TrainParams) -> tuple[State, str]:
+def _start(classes: list[str], params: TrainParams) -> tuple[State, str]:
     torch.manual_seed(params.seed)
-    network = build(params.model, num_classes, params.image_size)
-    start = "none"
+    wanted = Wanted(params.model, classes, params.image_size, params.padding)
+    network = build(wanted.architecture, len(classes), wanted.image_size, wanted.padding)
+    start = begin(network, wanted, params.start)
     set_regularisation(network, params.dropout, params.batch_norm_momentum)
     network = ranks.synchronised(network).to(ranks.device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = None

@@ -330,7 +330,7 @@ def test_parts_of_a_step_add_up_to_it(tmp_path, monkeypatch):
 def test_the_head_learns_alone_at_first(tmp_path):
     """The tutorial's first phase: the rest stays as it was, its batch statistics too."""
     task = learn(tmp_path)
-    before = training._start(3, PARAMS)[0].network.state_dict()
+    before = training._start(["a", "b", "c"], PARAMS)[0].network.state_dict()
     trained, _ = run(task, replace(PARAMS, epochs=1, head_epochs=1))
     changed = {name for name, value in trained.network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"classifier.3.weight", "classifier.3.bias"}
@@ -340,7 +340,7 @@ def test_the_head_learns_alone_at_first(tmp_path):
 
 def test_the_mean_of_the_weights_is_what_is_judged_and_kept(tmp_path):
     task = learn(tmp_path)
-    before = training._start(3, PARAMS)[0].network.state_dict()
+    before = training._start(["a", "b", "c"], PARAMS)[0].network.state_dict()
     slow, _ = run(task, replace(PARAMS, epochs=1, ema=0.999))
     fast, _ = run(task, replace(PARAMS, epochs=1))
 
@@ -421,7 +421,7 @@ def test_the_learning_rate_of_resnets_falls_in_steps():
 
 
 def test_a_network_in_its_first_phase_has_only_its_head_in_training():
-    network = training._start(3, PARAMS)[0].network
+    network = training._start(["a", "b", "c"], PARAMS)[0].network
     set_phase(network, only_head=True)
     assert [name for name, value in network.named_parameters() if value.requires_grad] == [
         "classifier.3.weight",
