@@ -1,4 +1,4 @@
-"""The training and inference of our ancestor as they worked: a JPEG file a crop, Pillow transforms, EfficientNet in NCHW.
+"""The training and inference of our ancestor as they worked: a JPEG file a crop, Pillow transforms, NCHW.
 
 Written anew from a description of its behaviour, to have something to compare with: its augmentation, RMSprop on every
 weight, a loader whose workers start anew each epoch, and scores taken from every step.

@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parent / "results" / "train.json"
 CLASSES = [f"class {at:02}" for at in range(20)]
 SIDE = 448  # of a crop, in pixels
 
-NOTES = """*_crops_per_second: the best of the turns, which alternate; the first epoch of each way, with what it starts, is
+NOTES = """*_crops_per_second: the best of the turns, which alternate; the first epoch of each way, with its start, is
   not counted. ours: `training.train` (decoding, augmentation, steps, checkpoint and a small val), and
   `inference.logits_of`. ancestor: its loader and loop, a JPEG file a crop, EfficientNet of efficientnet-pytorch in
   NCHW. compute: the same steps as ours on views that lie in memory, ready for the network.

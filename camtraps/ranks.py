@@ -105,9 +105,9 @@ def synchronised(network: nn.Module) -> nn.Module:
     """On GPUs, let batch normalisation see the crops of all ranks; on CPUs torch has nothing for it."""
     if world() == 1 or device().type == "cpu":
         return network
-    from timm.layers import convert_sync_batchnorm  # torch's own loses the activation in timm's layers
+    from timm.layers.norm_act import convert_sync_batchnorm  # torch's own loses the activation in timm's layers
 
-    return convert_sync_batchnorm(network)  # type: ignore[no-any-return]
+    return convert_sync_batchnorm(network)  # type: ignore[no-untyped-call,no-any-return]
 
 
 def same_buffers(network: nn.Module) -> None:

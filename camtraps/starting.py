@@ -59,7 +59,8 @@ def begin(network: nn.Module, wanted: Wanted, start: str) -> str:
     previous, info = models.load(path)
     if info.architecture != wanted.architecture:
         raise InputError(
-            f"train.start: {start} is {info.architecture}, and train.model asks for {wanted.architecture}; make them equal"
+            f"train.start: {start} is {info.architecture}, and train.model asks for {wanted.architecture}; "
+            "make them equal"
         )
     _check_padding(info.padding, wanted, start)
     rows = {at: info.classes.index(name) for at, name in enumerate(wanted.classes) if name in info.classes}

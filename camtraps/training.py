@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
@@ -35,8 +36,8 @@ from camtraps.units import prune
 from camtraps.weights import draw
 
 MODULES = (
-    "training tasks recipes models networks starting checkpoints datasets transforms weights optimizing scoring metrics "
-    "inference ranks images shards"
+    "training tasks recipes models networks starting checkpoints datasets transforms weights optimizing scoring "
+    "metrics inference ranks images shards"
 )
 CODE = tuple(f"camtraps.{name}" for name in MODULES.split())
 SPEED_ONLY = ("num_workers", "tensorboard", "max_failed")  # parameters that change no weight
@@ -113,6 +114,8 @@ def train(task: Task, params: TrainParams, log: Callable[[Scores], None]) -> Tra
     checkpoint = work_dir("train") / f"{_fingerprint(task, params)}.pt"
     prune(checkpoint.parent, {checkpoint.name})
     state, start = _start(task.classes, params)
+    if ranks.rank() == 0:
+        sys.stderr.write(f"train: {start}\n")
     _resume(checkpoint, state)
     for scores in state.history:
         log(scores)
