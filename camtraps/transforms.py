@@ -91,10 +91,7 @@ def vary(views: Tensor, looks: Tensor, augmentation: Augmentation) -> Tensor:
     if len(turned):
         at = turned.to(levels.device)
         levels[at] = _turned(levels[at], looks[turned, 0].to(levels.device), augmentation)
-    brightness, contrast, saturation = looks[:, 1:, None, None, None].to(levels.device).unbind(1)  # (batch, 1, 1, 1)
-    levels = (levels * brightness).clamp_(0, 255)
-    levels = torch.lerp(_luma(levels).mean((2, 3), keepdim=True), levels, contrast).clamp_(0, 255)
-    return torch.lerp(_luma(levels), levels, saturation).clamp_(0, 255)
+    return _relit(levels, *looks[:, 1:].to(levels.device).unbind(1))
 
 
 def normalise(levels: Tensor) -> Tensor:
@@ -128,9 +125,21 @@ def _turned(levels: Tensor, degrees: Tensor, augmentation: Augmentation) -> Tens
     return shifted + augmentation.corner
 
 
-def _luma(levels: Tensor) -> Tensor:
-    weights = torch.tensor(LUMA, device=levels.device).view(1, 3, 1, 1)
-    return (levels * weights).sum(1, keepdim=True)  # (batch, 1, height, width)
+def _relit(levels: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor) -> Tensor:
+    """Change the light of each view, by factors (batch,).
+
+    Brightness scales levels, contrast their distance from the view's mean grey, saturation that from each pixel's own
+    grey. All three are linear, so that each view takes one matrix of colours and one offset.
+    """
+    batch, _, height, width = levels.shape
+    pixels = levels.permute(0, 2, 3, 1).reshape(batch, -1, 3)  # a view of levels that lie channels last
+    luma = torch.tensor(LUMA, device=levels.device)
+    mean_grey = pixels.mean(1) @ luma  # (batch,)
+    own, grey = torch.eye(3, device=levels.device), luma[:, None].expand(3, 3)
+    colours = torch.lerp(grey, own, saturation[:, None, None]) * (brightness * contrast)[:, None, None]
+    offset = ((1 - contrast) * brightness * mean_grey)[:, None, None]
+    relit = torch.baddbmm(offset, pixels, colours).clamp_(0, 255)
+    return relit.view(batch, height, width, 3).permute(0, 3, 1, 2)
 
 
 def _tensor(pixels: np.ndarray) -> Tensor:
