@@ -13,7 +13,7 @@ import pytest
 import yaml
 from imports import ROOT, code_deps, imported
 
-from camtraps import crops, demo, detections, layout, merge, query, reports, review, splits, training  # noqa: F401
+from camtraps import crops, demo, detections, evaluation, layout, merge, query, reports, review, splits, training  # noqa: F401
 from camtraps.demo.plan import DemoParams
 
 # A module imports only from the lines above its own.
@@ -28,6 +28,7 @@ LAYERS = [
     ["storage", "detectors.answers"],
     ["reading"],
     ["taxonomy_checks", "taxonomy_outline", "label_rules", "existence", "failures", "collections"],
+    ["plots", "predictions"],
     ["recorded", "downloads", "journal", "calibration", "repeats"],
     ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders", "regions"],
     ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
@@ -37,6 +38,7 @@ LAYERS = [
     ["label_specs"],
     ["labels"],
     ["suggestion", "explanation", "hits"],
+    ["acceptance", "examples", "foreign"],
     ["weights", "metrics", "catalog", "crops", "detections", "splits", "review", "detectors.background"],
     ["detectors.model_files", "detectors.batch_client"],
     ["detectors.megadetector"],
@@ -74,6 +76,7 @@ PARAMS = {
     "crop": crops.CropParams,
     "split": splits.SplitParams,
     "train": training.TrainParams,
+    "evaluate": evaluation.EvaluateParams,
     "merge": merge.MergeParams,
     "mislabel": review.MislabelParams,
     "report": reports.ReportParams,

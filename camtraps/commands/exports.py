@@ -194,14 +194,14 @@ def _locations(path: Path) -> "pd.DataFrame":
 
 def _models() -> dict[str, Any]:
     """Give what the detector and the classifier said, and what the classifier's labels are called in science."""
-    from camtraps import layout, schema, tables
+    from camtraps import layout, predictions, schema, tables
     from camtraps.files import read_json
 
     model = read_json(layout.CLASSIFIER / "model.json", "run `dvc repro`, or `dvc pull` if it was made elsewhere")
     taxa = {label: rule["taxa"] for label, rule in model["taxa"].items() if len(rule["taxa"]) == 1}
     return {
         "detections": tables.read(layout.DETECTIONS / "detections.parquet", schema.DETECTIONS),
-        "predictions": tables.read(layout.PREDICTIONS / "predictions.parquet", schema.PREDICTIONS),
+        "predictions": predictions.read(layout.PREDICTIONS / "predictions.parquet").crops,
         "classifier": f"camtraps {model['architecture']}",
         # A taxon is its level and its name: `species vulpes vulpes`.
         "names": {label: taxon.split(" ", 1)[1].capitalize() for label, (taxon,) in taxa.items()},
