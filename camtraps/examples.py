@@ -28,8 +28,8 @@ def choose(predictions: Predictions, classes: list[str], num: int, split: str = 
     Returns:
         label, kind, rank (from 1), image, box, actual, predicted, confidence, priority, sorted by the first three.
     """
-    here = (predictions.crops["split"] == split).to_numpy()
-    crops, probabilities = predictions.crops[here], predictions.probabilities[here]
+    chosen = predictions.where((predictions.crops["split"] == split).to_numpy())
+    crops, probabilities = chosen.crops, chosen.probabilities
     table = crops[["image", "box", "confidence"]].assign(actual=crops["label"], predicted=crops["prediction"])
     index = {name: at for at, name in enumerate(classes)}
     own = probabilities[np.arange(len(crops)), crops["label"].map(index).to_numpy(np.int64)]
@@ -42,9 +42,8 @@ def choose(predictions: Predictions, classes: list[str], num: int, split: str = 
         table[~right].assign(kind="fn", label=table["actual"]),
     ]
     ordered = pd.concat(parts).sort_values(["priority", "image", "box"], ascending=[False, True, True], kind="stable")
-    chosen = ordered.groupby(["label", "kind"]).head(num)
-    chosen = chosen.assign(rank=chosen.groupby(["label", "kind"]).cumcount() + 1)
-    by_kind = chosen.assign(order=chosen["kind"].map(KINDS.index)).sort_values(["label", "order", "rank"])
+    ranked = ordered.assign(rank=ordered.groupby(["label", "kind"]).cumcount() + 1).query("rank <= @num")
+    by_kind = ranked.assign(order=ranked["kind"].map(KINDS.index)).sort_values(["label", "order", "rank"])
     columns = ["label", "kind", "rank", "image", "box", "actual", "predicted", "confidence", "priority"]
     return by_kind[columns].reset_index(drop=True)
 

@@ -73,11 +73,16 @@ def per_class(labels: Labels, probabilities: Probabilities, classes: list[str]) 
 
 
 def top_k(labels: Labels, probabilities: Probabilities, k: int) -> float:
-    """Share of crops whose class is among the k most probable; of equally probable ones the first count first."""
+    """Share of crops whose class is among the k most probable."""
+    return float(among_top(labels, probabilities, k).mean())
+
+
+def among_top(labels: Labels, probabilities: Probabilities, k: int) -> NDArray[np.bool_]:
+    """Say of each crop whether its class is among the k most probable; of equal ones the first count first."""
     own = probabilities[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(probabilities.shape[1]) < labels[:, None]
     before = (probabilities > own).sum(axis=1) + ((probabilities == own) & earlier).sum(axis=1)
-    return float((before < k).mean())
+    return np.asarray(before < k)
 
 
 def weighted_accuracy(right: NDArray[np.bool_], weights: NDArray[np.float64]) -> float:

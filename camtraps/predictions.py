@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from camtraps import schema, tables
 from camtraps.schema import PREDICTIONS
 
-# Probabilities are stored as multiples of this, about two in a million: rows sum to 1 within half of it for each class.
+# Probabilities are stored as multiples of this, about two in a million: rows sum to 1 but for 0.55 of it for each class.
 STEP = 2.0**-19
 
 
@@ -23,6 +23,10 @@ class Predictions:
 
     crops: pd.DataFrame
     probabilities: NDArray[np.float32]
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Predictions":
+        """Keep some rows."""
+        return Predictions(self.crops[chosen], self.probabilities[chosen])
 
 
 def quantised(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:

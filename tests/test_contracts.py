@@ -49,7 +49,7 @@ LAYERS = [
     ["summaries", "collection_files", "photo_lists"],
     ["importing", "recording", "detecting", "cutting", "fetching", "image_checks", "calibrating"],
     ["exports.cct", "exports.flat", "exports.queried_images", "exports.training_files", "exports.camtrap_dp_terms"],
-    ["exports.crops", "exports.file_list"],
+    ["exports.crops", "exports.file_list", "exports.scores"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
     ["transforms", "models"],

@@ -7,8 +7,9 @@ from make_tables import colour_crops, rows
 from test_models import INFO
 from torch import nn
 
-from camtraps.datasets import CropDataset
-from camtraps.inference import classify, logits
+from camtraps import inference
+from camtraps.datasets import Batch, CropDataset
+from camtraps.inference import classify, logits, run
 from camtraps.schema import ASSIGNED
 
 torch.set_num_threads(1)
@@ -63,4 +64,25 @@ def test_classify_follows_the_assigned_table(network, crops, tmp_path, monkeypat
     order = [3, 0, 4]
     assigned = rows(ASSIGNED, *({"image": crops["image"][at], "box": 0} for at in order))
     expected = logits(network, dataset(crops, tmp_path), 8, 0)[order]
-    assert classify(network, INFO, crops, assigned, tmp_path) == pytest.approx(expected, abs=1e-5)
+    found = classify(network, INFO, crops, assigned, tmp_path)
+    assert found.logits == pytest.approx(expected, abs=1e-5)
+    assert found.reasons == [None] * 3
+
+
+def test_crops_of_infrared_are_grey_even_if_a_little_tinted(network, crops, tmp_path, monkeypatch):
+    assert not run(network, dataset(crops, tmp_path), 2, 0).is_grey.any()
+    grey = torch.randint(0, 250, (1, 1, 32, 32), dtype=torch.uint8).expand(1, 3, 32, 32)
+    tinted = grey + torch.tensor([0, 1, 3], dtype=torch.uint8).view(1, 3, 1, 1)
+    pale = grey + torch.tensor([0, 3, 6], dtype=torch.uint8).view(1, 3, 1, 1)
+    batch = Batch(torch.cat([grey, pale, tinted]), torch.zeros(3, dtype=torch.int64))
+    monkeypatch.setattr(inference, "batches", lambda *arguments: [batch])
+    assert run(network, dataset(crops, tmp_path), 3, 0).is_grey.tolist() == [True, False, True]
+
+
+def test_a_crop_that_cannot_be_read_has_no_logits_but_a_reason(network, crops, tmp_path, monkeypatch):
+    expected = logits(network, dataset(crops, tmp_path), 8, 0)
+    monkeypatch.setattr(inference, "_reasons", lambda batch: [None, "crop is damaged", None, None, None])
+    found = run(network, dataset(crops, tmp_path), 8, 0)
+    assert found.reasons == [None, "crop is damaged", None, None, None]
+    assert np.isnan(found.logits[1]).all()
+    assert found.logits[[0, 2, 3, 4]] == pytest.approx(expected[[0, 2, 3, 4]])
