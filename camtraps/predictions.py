@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from camtraps import schema, tables
 from camtraps.schema import PREDICTIONS
 
-# Probabilities are stored as multiples of this, about two in a million: rows sum to 1 but for 0.55 of it for each class.
+# Probabilities are stored as multiples of this, two in a million: rows sum to 1 but for 0.55 of it for each class.
 STEP = 2.0**-19
 
 

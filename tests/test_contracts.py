@@ -13,7 +13,20 @@ import pytest
 import yaml
 from imports import ROOT, code_deps, imported
 
-from camtraps import crops, demo, detections, evaluation, layout, merge, query, reports, review, splits, training  # noqa: F401
+from camtraps import (  # noqa: F401
+    collection_files,
+    crops,
+    demo,
+    detections,
+    evaluation,
+    layout,
+    merge,
+    query,
+    reports,
+    review,
+    splits,
+    training,
+)
 from camtraps.demo.plan import DemoParams
 
 # A module imports only from the lines above its own.
@@ -115,6 +128,12 @@ def test_the_library_imports_no_stage():
 def test_a_stage_depends_on_exactly_the_code_it_imports(path):
     deps = {dep for dep in pipeline()[path.stem]["deps"] if dep.startswith(("camtraps/", "stages/"))}
     assert deps == code_deps(path)
+
+
+def test_the_folder_of_foreign_classifiers_is_there_in_a_fresh_clone():
+    # A stage's dependency must exist; git keeps no empty folder.
+    text = (ROOT / "data/demo/foreign/README.txt").read_text()
+    assert text == collection_files.FOREIGN
 
 
 def test_every_stage_runs_as_a_module_and_has_a_file():

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,12 +92,12 @@ def _add_scores(formats: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     outputs = _add(formats, "outputs", "outputs_SPLIT.csv.gz of CameraTraps: the probabilities of each crop")
     outputs.add_argument("--split", choices=("train", "val", "test"), default="test", help="(%(default)s)")
     outputs.set_defaults(run=_outputs)
-    for name, function, about in (
-        ("overall-metrics", "export_overall", "overall_metrics.csv of CameraTraps: loss and accuracies by split"),
-        ("label-stats", "export_label_stats", "label_stats.csv of CameraTraps: precision and recall by label"),
-        ("confusion", "export_confusion", "confusion_matrices.npz of CameraTraps: a matrix for each split"),
+    for name, run, about in (
+        ("overall-metrics", _overall_metrics, "overall_metrics.csv of CameraTraps: loss and accuracies by split"),
+        ("label-stats", _label_stats, "label_stats.csv of CameraTraps: precision and recall by label"),
+        ("confusion", _confusion, "confusion_matrices.npz of CameraTraps: a matrix for each split"),
     ):
-        _add(formats, name, about).set_defaults(run=_scores, function=function)
+        _add(formats, name, about).set_defaults(run=run)
 
 
 def _add_camtrap_dp(formats: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -284,11 +284,27 @@ def _outputs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _scores(options: argparse.Namespace) -> int:
+def _overall_metrics(options: argparse.Namespace) -> int:
     from camtraps.exports import scores
 
+    return _export_scores(scores.export_overall, options)
+
+
+def _label_stats(options: argparse.Namespace) -> int:
+    from camtraps.exports import scores
+
+    return _export_scores(scores.export_label_stats, options)
+
+
+def _confusion(options: argparse.Namespace) -> int:
+    from camtraps.exports import scores
+
+    return _export_scores(scores.export_confusion, options)
+
+
+def _export_scores(export: "Callable[[Predictions, list[str], Path], str]", options: argparse.Namespace) -> int:
     check_out(options.out)
-    _tell(options, getattr(scores, options.function)(*_predicted(), options.out))
+    _tell(options, export(*_predicted(), options.out))
     return 0
 
 
