@@ -24,7 +24,7 @@ SIDE = 448  # of a crop, in pixels
 
 NOTES = """*_crops_per_second: the best of the turns, which alternate; the first epoch of each way, with its start, is
   not counted. ours: `training.train` (decoding, augmentation, steps, checkpoint and a small val), and
-  `inference.logits_of`. ancestor: its loader and loop, a JPEG file a crop, EfficientNet of efficientnet-pytorch in
+  `inference.run`. ancestor: its loader and loop, a JPEG file a crop, EfficientNet of efficientnet-pytorch in
   NCHW. compute: the same steps as ours on views that lie in memory, ready for the network.
 *_ratio_vs_ancestor: ours by the ancestor's. *_share_of_compute: ours by compute.
 split_*: `splits.place`, 300 locations, 40 labels, 100,000 crops; *_mean_deviation: mean over labels and splits of the
@@ -226,11 +226,11 @@ class _Bench:
 
     def _classify(self) -> None:
         from camtraps.datasets import CropDataset, Loader, in_order
-        from camtraps.inference import logits_of
+        from camtraps.inference import run
 
         rows = self.crops.table.iloc[len(CLASSES) :]
         dataset = CropDataset(rows, [0] * len(rows), self.crops.folder, self.size)
-        logits_of(self.network, Loader(dataset, self.workers), in_order(len(rows)), 4 * self.batch_size)
+        run(self.network, Loader(dataset, self.workers), in_order(len(rows)), 4 * self.batch_size)
 
     def _classify_in_memory(self) -> None:
         import torch

@@ -41,8 +41,8 @@ def tables_of_run() -> dict[str, list[Path]]:
     crops, predictions = layout.CROPS / "crops.parquet", layout.PREDICTIONS / "predictions.parquet"
     found = {path.stem: [path] for path in (queried, detections, crops, predictions)}
     found["candidates"] = [layout.REVIEW / "candidates.parquet"]
-    stages = (layout.QUERIED, layout.DETECTIONS, layout.CROPS, layout.SPLITS, layout.RESULTS, layout.REVIEW)
-    found["failures"] = [folder / "failures.parquet" for folder in stages]
+    stages = [layout.QUERIED, layout.DETECTIONS, layout.CROPS, layout.SPLITS, layout.EVALUATION, layout.RESULTS]
+    found["failures"] = [folder / "failures.parquet" for folder in (*stages, layout.REVIEW)]
     there = {name: [path for path in paths if path.is_file()] for name, paths in found.items()}
     return {name: paths for name, paths in there.items() if paths}
 

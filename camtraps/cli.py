@@ -81,14 +81,17 @@ def _scores(_: argparse.Namespace) -> int:
 
     scores = read_json(layout.METRICS / "evaluate.json", "run `dvc repro` first")
     say(f"{'':18}" + "".join(f"{split:>10}" for split in scores))
-    for name in scores["test"]:
-        values = (scores[split][name] for split in scores)
-        say(
-            f"{name:18}" + "".join(f"{value:>10,}" if isinstance(value, int) else f"{value:>10.3f}" for value in values)
-        )
+    for name in dict.fromkeys(name for of_split in scores.values() for name in of_split):
+        say(f"{name:18}" + "".join(_score(scores[split].get(name)) for split in scores))
     for path, what in layout.RESULTS_OF_A_RUN.items():
         say(f"{path!s:34} {what}")
     return 0
+
+
+def _score(value: float | None) -> str:
+    if value is None:  # such as that of night, where a split has no crop of night
+        return f"{'':>10}"
+    return f"{value:>10,}" if isinstance(value, int) else f"{value:>10.3f}"
 
 
 def _doctor(_: argparse.Namespace) -> int:

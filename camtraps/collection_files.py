@@ -7,9 +7,13 @@ from pathlib import Path, PurePosixPath
 
 from camtraps import label_specs, taxonomy
 from camtraps.collections import DATASET_COLUMNS, LOCATION_COLUMNS, read_datasets
-from camtraps.files import read_csv, replacing
+from camtraps.files import read_csv, replacing, write_text
 from camtraps.formats.rows import Location
 from camtraps.storage import is_local
+
+FOREIGN = """Probabilities of other classifiers for the crops of this collection, to compare ours with.
+`camtraps import foreign FILE --name NAME` puts them here; params.yaml names the one to use (evaluate.foreign).
+"""
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -72,6 +76,17 @@ def place_label_spec(collection: Path, source: Path) -> list[str]:
     for other in gone:
         other.unlink()
     return [f"{target} takes the place of {other}, which was removed" for other in gone]
+
+
+def create_foreign(collection: Path) -> Path:
+    """Make the folder for what other classifiers said, unless it is there; give it.
+
+    The stage evaluate depends on it, so it must exist in every clone: the text in it makes git keep it.
+    """
+    folder = collection / "foreign"
+    if not (folder / "README.txt").exists():
+        write_text(folder / "README.txt", FOREIGN)
+    return folder
 
 
 def missing_from_taxonomy(collection: Path, classes: Iterable[tuple[str, str]]) -> list[str]:

@@ -16,10 +16,10 @@ from pyarrow import feather
 
 from camtraps import failures, images, reading, shards
 from camtraps.crops import CropParams, Plan, plan, relative
-from camtraps.detections import HUMAN
 from camtraps.files import code_digest, digest, link_or_copy, remove, replacing, work_dir
 from camtraps.progress import bar
 from camtraps.schema import CROPS
+from camtraps.shards import member_name
 from camtraps.storage import Images, PhotoError, address, is_local, stamp
 from camtraps.units import Unit, may_pass, missing, run
 
@@ -153,11 +153,6 @@ def _units(boxes: pd.DataFrame, sources: Images, params: CropParams) -> Iterator
 def _starts(names: pd.Series) -> list[int]:
     """Give where each run of equal names starts, and the end."""
     return [*np.flatnonzero(names.ne(names.shift())).tolist(), len(names)]
-
-
-def member_name(image: str, box: int, detector: str) -> str:
-    """Name a crop as CameraTraps does: the detector follows unless a person drew the box."""
-    return f"{image}___crop{box:02d}.jpg" if detector == HUMAN else f"{image}___crop{box:02d}_{detector}.jpg"
 
 
 def _cut_shard(shard: Shard, folder: Path) -> bool:

@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from camtraps.params import check_range
-from camtraps.schema import RECORDED
+from camtraps.schema import HUMAN, RECORDED
 
-HUMAN = "human"
 WITHOUT = "without detection"
 COLUMNS = ["image", "box", "category", "confidence", "x", "y", "w", "h", "detector", "class"]  # of boxes, any source
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from camtraps.formats import megadetector
 from camtraps.params import check_range
+from camtraps.predictions import Predictions
 
 # Category ids of the true labels stand so far above those of the classifier (the convention of CameraTraps).
 LABEL_OFFSET = 1_000_000
@@ -30,7 +31,7 @@ def merge(
     queried: pd.DataFrame,
     detections: pd.DataFrame,
     failed: dict[str, str],
-    predictions: pd.DataFrame,
+    predictions: Predictions,
     classes: list[str],
     params: MergeParams,
 ) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def merge(
         queried: rows of the queried table.
         detections: rows of the detections table.
         failed: reason for each photo that no detector could read; such a photo has no detections.
-        predictions: rows of the predictions table.
+        predictions: the predictions table.
         classes: names, in the order of the probabilities.
         params: section ``merge``.
     """
@@ -49,8 +50,8 @@ def merge(
         names[str(len(names) + 1)] = name
     ids = {name: key for key, name in names.items()}
     classified = {
-        (row.image, row.box): _classifications(row.probabilities, classes.index(row.label), params)
-        for row in predictions.itertuples()
+        (row.image, row.box): _classifications(probabilities, classes.index(row.label), params)
+        for row, probabilities in zip(predictions.crops.itertuples(), predictions.probabilities, strict=True)
     }
     boxes: dict[str, list[dict[str, Any]]] = {}
     for row in detections.sort_values(["image", "box"]).itertuples():

@@ -12,6 +12,9 @@ from sklearn.metrics import average_precision_score, f1_score, precision_recall_
 
 BINS = 15  # of the calibration error
 RESAMPLES = 2000
+TOPS = (1, 3, 5)
+LEVELS = 2**19  # of probabilities, as finely as `predictions` stores them
+BLOCK = 65_536  # crops whose pairs with classes are held in memory at once
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]  # (crops, classes), rows sum to 1
@@ -21,33 +24,35 @@ def scores(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]
     """Score the crops of one split.
 
     Macro scores are means over the classes that occur in the split, so that a class without crops there neither helps
-    nor harms. `top3` is absent with fewer than three classes.
+    nor harms. `top3` and `top5` are absent where there are fewer classes. Intervals are of 95%.
 
     Args:
         labels: true class index, (crops,).
         probabilities: (crops, classes).
-        locations: (crops,); crops of one location are not independent, so the interval resamples locations.
+        locations: (crops,); crops of one location are not independent, so the intervals resample locations.
         majority: the commonest class of the training split.
     """
     predicted = probabilities.argmax(axis=1)
     present = np.unique(labels)
     low, high = interval((predicted == labels).astype(float), locations)
+    macro_low, macro_high = macro_recall_interval(labels, probabilities, locations)
     values: dict[str, float] = {
         "crops": len(labels),
         "locations": len(np.unique(locations)),
-        "top1": top_k(labels, probabilities, 1),
-        "top3": top_k(labels, probabilities, 3),
+        **{f"top{k}": top_k(labels, probabilities, k) for k in TOPS if k <= probabilities.shape[1]},
         "macro_recall": recall_score(labels, predicted, labels=present, average="macro", zero_division=0),
         "macro_f1": f1_score(labels, predicted, labels=present, average="macro", zero_division=0),
         "macro_ap": float(np.mean([average_precision_score(labels == c, probabilities[:, c]) for c in present])),
-        "log_loss": -np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1)).mean(),
+        "micro_ap": micro_average_precision(labels, probabilities),
+        "log_loss": log_loss(labels, probabilities).mean(),
+        "brier": brier(labels, probabilities),
         "ece": calibration_error(labels, probabilities),
         "top1_majority": float((labels == majority).mean()),
         "top1_low": low,
         "top1_high": high,
+        "macro_recall_low": macro_low,
+        "macro_recall_high": macro_high,
     }
-    if probabilities.shape[1] < 3:
-        del values["top3"]
     return {name: value if isinstance(value, int) else round(float(value), 4) for name, value in values.items()}
 
 
@@ -69,8 +74,49 @@ def per_class(labels: Labels, probabilities: Probabilities, classes: list[str]) 
 
 def top_k(labels: Labels, probabilities: Probabilities, k: int) -> float:
     """Share of crops whose class is among the k most probable."""
-    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
-    return float((best == labels[:, None]).any(axis=1).mean())
+    return float(among_top(labels, probabilities, k).mean())
+
+
+def among_top(labels: Labels, probabilities: Probabilities, k: int) -> NDArray[np.bool_]:
+    """Say of each crop whether its class is among the k most probable; of equal ones the first count first."""
+    own = probabilities[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    before = (probabilities > own).sum(axis=1) + ((probabilities == own) & earlier).sum(axis=1)
+    return np.asarray(before < k)
+
+
+def weighted_accuracy(right: NDArray[np.bool_], weights: NDArray[np.float64]) -> float:
+    """Share of the weight that is right, 0 to 1: of all crops at once, since a mean over batches may exceed 1."""
+    return float((weights * right).sum() / weights.sum())
+
+
+def log_loss(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
+    """Loss of each crop, -log of the probability of its class, which counts as no lower than 1e-7."""
+    return np.asarray(-np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1)))
+
+
+def brier(labels: Labels, probabilities: Probabilities) -> float:
+    """Mean squared distance of the probabilities from the truth, summed over classes: 0 to 2 (Brier 1950).
+
+    Unlike the calibration error it also falls when the classifier tells classes apart better, and it has no bins.
+    """
+    own = probabilities[np.arange(len(labels)), labels]
+    return float((np.square(probabilities).sum(axis=1) - 2 * own + 1).mean())
+
+
+def micro_average_precision(labels: Labels, probabilities: Probabilities) -> float:
+    """Average precision over all pairs of crop and class at once, where every crop counts the same.
+
+    Probabilities are told apart to 1 / LEVELS, which makes it a matter of counting, however many pairs there are.
+    """
+    pairs, hits = np.zeros(LEVELS + 1), np.zeros(LEVELS + 1)
+    for start in range(0, len(labels), BLOCK):
+        part = np.rint(probabilities[start : start + BLOCK] * LEVELS).astype(np.int64)
+        own = part[np.arange(len(part)), labels[start : start + BLOCK]]
+        pairs += np.bincount(part.reshape(-1), minlength=LEVELS + 1)
+        hits += np.bincount(own, minlength=LEVELS + 1)
+    found, right = np.cumsum(pairs[::-1]), np.cumsum(hits[::-1])
+    return float((hits[::-1] * right / np.maximum(found, 1)).sum() / len(labels))
 
 
 def calibration_error(labels: Labels, probabilities: Probabilities) -> float:
@@ -102,12 +148,22 @@ def interval(right: NDArray[np.float64], locations: NDArray[Any]) -> tuple[float
     return float(low), float(high)
 
 
+def macro_recall_interval(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]) -> tuple[float, float]:
+    """Give the 95% interval of the macro recall, by bootstrap over locations; classes not drawn are left out."""
+    low, high = np.quantile(_macro_recalls(labels, probabilities, locations), [0.025, 0.975])
+    return float(low), float(high)
+
+
 def macro_recall_error(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]) -> float:
     """Give the standard error of the macro recall, by bootstrap over locations; classes not drawn are left out."""
+    return float(_macro_recalls(labels, probabilities, locations).std())
+
+
+def _macro_recalls(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]) -> NDArray[np.float64]:
     right = (probabilities.argmax(axis=1) == labels).astype(float)
     crops, hits = _resampled(right, labels, locations, probabilities.shape[1])
     recalls = hits / np.maximum(crops, 1)  # (resamples, classes)
-    return float((recalls.sum(axis=1) / (crops > 0).sum(axis=1)).std())
+    return np.asarray(recalls.sum(axis=1) / (crops > 0).sum(axis=1))
 
 
 def mean_error(values: NDArray[np.float64], locations: NDArray[Any]) -> float:

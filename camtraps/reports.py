@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from camtraps.params import check_range
+from camtraps.plots import confusion_matrix, count_pairs, lines
 from camtraps.shards import Reader
 
 
@@ -25,11 +26,16 @@ class ReportParams:
 
 
 CROPS_PER_LABEL = 12
+EXTREMES = {
+    "tp": "right, {row.confidence:.3f}",
+    "fp": "wrong, is {row.actual}, {row.confidence:.3f}",
+    "fn": "missed, taken for {row.predicted}, {row.confidence:.3f}",
+}
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --hue: 210; }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child, .text { text-align: left; }
@@ -79,25 +85,6 @@ def counts_table(counts: dict[str, dict[str, Any]]) -> str:
     return table(pd.DataFrame(rows, columns=["stage", "unit", "in", "out", "skipped", "failed", "why"]))
 
 
-def confusion_table(confusion: pd.DataFrame, classes: list[str]) -> str:
-    """Show a confusion matrix, rows the label, columns the prediction, shaded by the share of the row."""
-    counts = pd.crosstab(confusion["actual"], confusion["predicted"]).reindex(
-        index=classes, columns=classes, fill_value=0
-    )
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in classes)
-    lines = []
-    for name, row in counts.iterrows():
-        total = max(1, int(row.sum()))
-        cells = "".join(
-            f'<td style="background: hsl(var(--hue) 70% 55% / {number / total:.2f})">{number or ""}</td>'
-            for number in row
-        )
-        lines.append(f"<tr><th>{html.escape(str(name))}</th>{cells}</tr>")
-    return (
-        f'<div class="wide"><table><tr><th>label \\ prediction</th>{head}</tr>\n' + "\n".join(lines) + "</table></div>"
-    )
-
-
 def curve(history: pd.DataFrame, names: Sequence[str]) -> str:
     """Draw learning curves (0 to 1 or more, one value an epoch) as a picture in the page."""
     wide, high, left = 640, 220, 40
@@ -136,20 +123,27 @@ def sample_of_labels(crops: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Run:
-    """What the report shows of one run, read from the stages' outputs."""
+    """What the report shows of one run, read from the stages' outputs; ``evaluation`` are the tables of evaluate."""
 
     name: str
     counts: dict[str, dict[str, Any]]
     scores: dict[str, dict[str, float]]
     classes: list[str]
     history: list[dict[str, float]]
-    confusion: pd.DataFrame
-    per_class: pd.DataFrame
+    evaluation: dict[str, pd.DataFrame]
     crops: pd.DataFrame
     candidates: pd.DataFrame
 
 
-def compose(run: Run, reader: Reader, num_candidates: int) -> str:
+@dataclass(frozen=True)
+class Readers:
+    """Where the pictures of a page come from: the shards of the crops, and those of the evaluation."""
+
+    crops: Reader
+    evaluation: Reader
+
+
+def compose(run: Run, readers: Readers, num_candidates: int) -> str:
     """Put the page of a run together."""
     first = run.candidates.head(num_candidates)
     suspected = first.merge(run.crops.drop(columns="label"), on=["image", "box"])
@@ -159,21 +153,56 @@ def compose(run: Run, reader: Reader, num_candidates: int) -> str:
     caution = (
         f'<p class="note">Some are mistakes of the classifier, which is right in {top1:.0%} of the test crops.</p>'
     )
-    confusion = run.confusion[run.confusion["split"] == "test"]
-    per_class = run.per_class[run.per_class["split"] == "test"].drop(columns="split")
     sections = [
         ("Scores", score_table(run.scores)),
-        ("Confusion, test split", confusion_table(confusion, run.classes)),
-        ("Classes, test split", table(per_class)),
+        *evaluation_sections(run, readers.evaluation),
         ("Learning curves", curve(pd.DataFrame(run.history), ["train_loss", "val_log_loss", "val_macro_recall"])),
         ("What went through the stages", counts_table(run.counts)),
         (
             f"Labels that are probably wrong, {len(first)} of {len(run.candidates)}",
-            caution + pictures(suspected, said, reader),
+            caution + pictures(suspected, said, readers.crops),
         ),
-        ("Crops of each label", pictures(samples, samples["label"].tolist(), reader)),
+        ("Crops of each label", pictures(samples, samples["label"].tolist(), readers.crops)),
     ]
     return page(f"camtraps: {run.name}", sections)
+
+
+def evaluation_sections(run: Run, reader: Reader) -> list[tuple[str, str]]:
+    """Show how good the classifier is on the test split, and where."""
+    of_test = {
+        name: rows[rows["split"] == "test"].drop(columns="split")
+        for name, rows in run.evaluation.items()
+        if "split" in rows.columns
+    }
+    reliability = {
+        "as trained": _points(of_test["reliability_uncalibrated"], "confidence", "accuracy"),
+        "calibrated": _points(of_test["reliability"], "confidence", "accuracy"),
+    }
+    accept = {name: _points(of_test["accept"], "threshold", name) for name in ("accepted", "precision")}
+    parts = [table(of_test[name]) for name in ("levels", "per_light", "per_dataset")]
+    return [
+        ("Photos, sequences, day and night, datasets, test split", "".join(parts)),
+        (
+            "Confusion, test split",
+            f'<div class="wide">{confusion_matrix(count_pairs(of_test["confusion"], run.classes), run.classes)}</div>',
+        ),
+        ("Classes, test split", table(of_test["per_class"])),
+        ("Reliability, test split", lines(reliability, "confidence", diagonal=True)),
+        ("If predictions from some confidence on are accepted, test split", lines(accept, "threshold")),
+        ("Most confident right and wrong crops of each label, test split", _extremes(run, reader)),
+    ]
+
+
+def _extremes(run: Run, reader: Reader) -> str:
+    parts = []
+    for label, rows in run.evaluation["examples"].groupby("label"):
+        said = [EXTREMES[row.kind].format(row=row) for row in rows.itertuples()]
+        parts.append(f"<h3>{html.escape(str(label))}</h3>{pictures(rows, said, reader)}")
+    return "".join(parts)
+
+
+def _points(rows: pd.DataFrame, x: str, y: str) -> list[tuple[float, float]]:
+    return list(zip(rows[x], rows[y], strict=True))
 
 
 def _commonest(reasons: dict[str, int]) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from camtraps import failures
 from camtraps.params import check_range
+from camtraps.predictions import Predictions
 
 # The network has learned the labels of train by heart, the wrong ones too: only what it has not seen can be judged.
 JUDGED = ("val", "test")
@@ -33,7 +34,7 @@ class Ranked:
     num_photos: int
 
 
-def rank(predictions: pd.DataFrame, classes: list[str], min_margin: float) -> Ranked:
+def rank(predictions: Predictions, classes: list[str], min_margin: float) -> Ranked:
     """Rank the photos of val and test by the evidence against their label.
 
     The margin of a crop is p(predicted) - p(labelled): above 0 the prediction differs from the label. A photo's
@@ -41,13 +42,13 @@ def rank(predictions: pd.DataFrame, classes: list[str], min_margin: float) -> Ra
     ordered by the log ratio, the score, which still tells saturated margins apart.
 
     Args:
-        predictions: rows of the predictions table.
+        predictions: the predictions table.
         classes: in the order of the probabilities.
         min_margin: smallest margin to list.
     """
-    probabilities = np.stack(predictions["probabilities"].to_list()).astype(np.float64)
+    rows, probabilities = predictions.crops, predictions.probabilities.astype(np.float64)
     index = {name: at for at, name in enumerate(classes)}
-    labels = predictions["label"].map(index).to_numpy(np.int64)
+    labels = rows["label"].map(index).to_numpy(np.int64)
     crops = np.arange(len(labels))
     of_label = probabilities[crops, labels]
     others = probabilities.copy()
@@ -57,11 +58,9 @@ def rank(predictions: pd.DataFrame, classes: list[str], min_margin: float) -> Ra
     score = np.log(np.clip(others[crops, rival], 1e-9, 1)) - np.log(np.clip(of_label, 1e-9, 1))
     evidence = [
         f"p({a})={p:.3f} p({b})={q:.3f}"
-        for a, p, b, q in zip(
-            np.array(classes)[rival], others[crops, rival], predictions["label"], of_label, strict=True
-        )
+        for a, p, b, q in zip(np.array(classes)[rival], others[crops, rival], rows["label"], of_label, strict=True)
     ]
-    table = predictions[["image", "dataset", "box", "split", "label"]].assign(
+    table = rows[["image", "dataset", "box", "split", "label"]].assign(
         predicted=np.array(classes)[rival], margin=margin.round(6), score=score.round(6), evidence=evidence
     )
     photos = table.sort_values(["margin", "score", "image"], kind="stable").drop_duplicates("image")

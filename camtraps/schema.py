@@ -14,15 +14,19 @@ class Table:
     """A table that is written by one stage and read by others.
 
     ``key`` names the columns that identify a row; rows are written sorted by them. Fields that may be empty are
-    nullable, all others must have a value in every row.
+    nullable, all others must have a value in every row. ``floats`` names the columns of the Parquet file that hold
+    many floats: they are stored byte plane by byte plane, which packs them tighter and faster.
     """
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...]
+    floats: tuple[str, ...] = ()
 
 
 TEXT, WHOLE, REAL, FLAG, TIME = pa.string(), pa.int32(), pa.float64(), pa.bool_(), pa.timestamp("ms")
+
+HUMAN = "human"  # what is named as the detector of boxes that people drew
 
 BOX = [("x", REAL), ("y", REAL), ("w", REAL), ("h", REAL)]
 PHOTO = [("dataset", TEXT), ("file", TEXT), ("location?", TEXT), ("sequence?", TEXT), ("frame?", WHOLE)]
@@ -141,7 +145,8 @@ ASSIGNED = _table(
     [("image", TEXT), ("box", WHOLE), ("dataset", TEXT), ("location", TEXT), ("label", TEXT), ("split", TEXT)],
 )
 
-# ``probabilities`` follows the order of `classes` in models/classifier/model.json and sums to 1.
+# ``night``: the crop is grey, as infrared photos are. ``probabilities`` follows the order of `classes` in
+# models/classifier/model.json; its length is the number of classes, so the file says it. See `camtraps.predictions`.
 PREDICTIONS = _table(
     "predictions",
     ("image", "box"),
@@ -150,13 +155,22 @@ PREDICTIONS = _table(
         ("box", WHOLE),
         ("dataset", TEXT),
         ("location", TEXT),
+        ("sequence?", TEXT),
         ("split", TEXT),
         ("label", TEXT),
+        ("night", FLAG),
         ("prediction", TEXT),
         ("confidence", REAL),
-        ("probabilities", _list(pa.float32())),
     ],
 )
+
+
+def predictions(num_classes: int) -> Table:
+    """Give PREDICTIONS with the column ``probabilities`` of so many classes."""
+    kind = pa.list_(pa.field("element", pa.float32()), num_classes)
+    schema = PREDICTIONS.schema.append(pa.field("probabilities", kind, nullable=False))
+    return Table(PREDICTIONS.name, schema, PREDICTIONS.key, floats=("probabilities.list.element",))
+
 
 # ``box`` is the crop that speaks for the label most, and still against it.
 CANDIDATES = _table(

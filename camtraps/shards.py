@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from camtraps.errors import MissingError
+from camtraps.schema import HUMAN
 
 # ZIP cannot store earlier times; one fixed time makes the bytes depend on names and contents alone.
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -32,6 +33,11 @@ def write(path: Path, members: Iterable[tuple[str, bytes]]) -> list[tuple[int, i
             start = info.header_offset + HEADER_BYTES + len(name.encode()) + len(info.extra)
             places.append((start, len(data)))
     return places
+
+
+def member_name(image: str, box: int, detector: str) -> str:
+    """Name a crop as CameraTraps does: the detector follows unless a person drew the box."""
+    return f"{image}___crop{box:02d}.jpg" if detector == HUMAN else f"{image}___crop{box:02d}_{detector}.jpg"
 
 
 class Reader:

@@ -22,12 +22,19 @@ def write(rows: pd.DataFrame, path: Path, table: Table) -> None:
         TableError: a column is missing, has values of another type or empty ones where none may be, or a key stands
             twice.
     """
+    columns = arrow(rows, path, table)
+    keys = rows[list(table.key)].reset_index(drop=True)
+    order = keys.sort_values(list(table.key), kind="stable", na_position="first").index.to_numpy()
+    write_arrow(columns.take(order), path, table)
+
+
+def arrow(rows: pd.DataFrame, path: Path, table: Table) -> pa.Table:
+    """Make an Arrow table of rows, in their order, with the checks of `write`; ``path`` is for the messages."""
     missing = [name for name in table.schema.names if name not in rows.columns]
     if missing:
         raise TableError(f"{path}: the {table.name} table has no column {', '.join(missing)}")
-    rows = rows.sort_values(list(table.key), kind="stable", na_position="first")
     arrays = [_array(rows[field.name], field, f"{path}: {table.name}") for field in table.schema]
-    write_arrow(pa.Table.from_arrays(arrays, schema=table.schema), path, table)
+    return pa.Table.from_arrays(arrays, schema=table.schema)
 
 
 def write_arrow(rows: pa.Table, path: Path, table: Table) -> None:
@@ -36,8 +43,17 @@ def write_arrow(rows: pa.Table, path: Path, table: Table) -> None:
         raise TableError(f"{path}: the {table.name} table needs columns {table.schema.names}, got {rows.schema.names}")
     _check(rows, path, table)
     rows = rows.cast(table.schema).replace_schema_metadata(None)
+    # Byte planes and dictionaries exclude each other; both are named, since tables without floats keep their bytes.
+    dictionary = [name for name in table.schema.names if name not in {each.split(".")[0] for each in table.floats}]
+    planes = dict.fromkeys(table.floats, "BYTE_STREAM_SPLIT")
     with replacing(path) as part:
-        pq.write_table(rows, part, compression="zstd")
+        pq.write_table(
+            rows,
+            part,
+            compression="zstd",
+            use_dictionary=dictionary if table.floats else True,
+            column_encoding=planes or None,
+        )
 
 
 def write_query(database: duckdb.DuckDBPyConnection, sql: str, path: Path, table: Table) -> int:
@@ -70,7 +86,11 @@ def read(path: Path, table: Table) -> pd.DataFrame:
         MissingError: the file is not there.
         TableError: it is not Parquet, or its columns are not those of the schema.
     """
-    rows = read_arrow(path, table)
+    return frame(read_arrow(path, table), table)
+
+
+def frame(rows: pa.Table, table: Table) -> pd.DataFrame:
+    """Turn an Arrow table into columns as `read` gives them."""
     frame = rows.to_pandas(integer_object_nulls=True)
     for field in table.schema:
         if field.nullable and pa.types.is_integer(field.type):

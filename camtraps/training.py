@@ -18,11 +18,10 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from camtraps import metrics, ranks
+from camtraps import inference, metrics, ranks
 from camtraps.datasets import Batch, Loader, Pick, chunks, in_order
 from camtraps.errors import CamtrapsError, FailuresError, InputError
 from camtraps.files import code_digest, digest, replacing, work_dir
-from camtraps.inference import logits_of
 from camtraps.models import FORMAT, ModelInfo
 from camtraps.networks import build, set_regularisation
 from camtraps.optimizing import crop_weights, learning_rate, make_optimizer, set_phase
@@ -305,8 +304,9 @@ def _validate(state: State, job: _Job) -> Scores:
 def _logits(network: nn.Module, job: _Job, failed: dict[int, str] | None = None) -> NDArray[np.float64]:
     """Compute the logits of val, each rank a share; add the crops that cannot be decoded, NaN there, to ``failed``."""
     picks = in_order(len(job.task.val.labels))[ranks.rank() :: ranks.world()]
-    mine = logits_of(network, job.loaders["val"], picks, job.params.batch_size)
-    every = ranks.gathered((mine.logits, mine.failed))
+    mine = inference.run(network, job.loaders["val"], picks, job.params.batch_size)
+    reasons = {pick.row: reason for pick, reason in zip(picks, mine.reasons, strict=True) if reason}
+    every = ranks.gathered((mine.logits, reasons))
     found = np.zeros((len(job.task.val.labels), every[0][0].shape[1]))
     for at, (logits, rows) in enumerate(every):
         found[at :: ranks.world()] = logits

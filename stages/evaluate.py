@@ -1,30 +1,70 @@
 """evaluate: classifier, crops, splits -> predictions for every crop, and how good they are."""
 
-from camtraps import evaluation, layout, models, tables
+import numpy as np
+import pandas as pd
+
+from camtraps import evaluation, examples, foreign, layout, models, predictions, shards, tables
+from camtraps.evaluation import EvaluateParams
 from camtraps.failures import Counts, close, rows
-from camtraps.files import write_json, write_text
+from camtraps.files import replacing, write_json, write_text
 from camtraps.inference import classify
 from camtraps.metrics import calibrated
-from camtraps.schema import ASSIGNED, CROPS, PREDICTIONS
+from camtraps.params import load
+from camtraps.schema import ASSIGNED, CROPS
 from stages._run import run
+
+KEY = ["image", "box"]
 
 
 def main() -> Counts:
     """Run the stage."""
+    params, out = load(EvaluateParams, "evaluate"), layout.EVALUATION
     network, info = models.load(layout.CLASSIFIER)
     crops = tables.read(layout.CROPS / "crops.parquet", CROPS)
     assigned = tables.read(layout.SPLITS / "assigned.parquet", ASSIGNED)
-    logits = classify(network, info, crops, assigned, layout.CROPS)
-    table = evaluation.predictions(assigned, calibrated(logits, info.temperature), info.classes)
-    judged = evaluation.evaluate(table, calibrated(logits, 1.0), info.classes)
-    tables.write(table, layout.PREDICTIONS / "predictions.parquet", PREDICTIONS)
+    found = classify(network, info, crops, assigned, layout.CROPS)
+    good = np.array([reason is None for reason in found.reasons])
+    reasons = (reason for reason in found.reasons if reason is not None)
+    left_out = rows("evaluate", "failed", zip(*assigned[~good][KEY].to_numpy(object).T, reasons, strict=True))
+    counts = Counts.of("crops", len(assigned), int(good.sum()), left_out)
+    close(out, counts, left_out, params.max_failed)
+    more = crops[[*KEY, "sequence", "detector"]]
+    judged = assigned[good].assign(night=found.is_grey[good]).merge(more, on=KEY, how="left", validate="1:1")
+    logits = found.logits[good]
+    predicted = evaluation.predictions(judged, calibrated(logits, info.temperature), info.classes)
+    result = evaluation.evaluate(predicted.crops, logits, info.temperature, info.classes, params)
+    if params.foreign:
+        result = result.with_foreign(_foreign(params, predicted.crops, info.classes))
+    predictions.write(predicted, layout.PREDICTIONS / "predictions.parquet")
     write_json(layout.PREDICTIONS / "classes.json", info.classes)
-    out = layout.EVALUATION
-    write_json(out / "evaluate.json", judged.scores)
-    for name in ("per_class", "confusion", "reliability", "per_location"):
-        write_text(out / f"{name}.csv", getattr(judged, name).to_csv(index=False, lineterminator="\n"))
-    counts = Counts(unit="crops", rows_in=len(assigned), rows_out=len(table), skipped=0, failed=0)
-    return close(out, counts, rows("evaluate", "skipped", []), 1.0)
+    write_json(out / "evaluate.json", result.scores)
+    for name, table in (result.tables | {"examples": _examples(predicted, crops, info.classes, params)}).items():
+        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    return counts
+
+
+def _foreign(params: EvaluateParams, crops: pd.DataFrame, classes: list[str]) -> evaluation.Evaluation:
+    folder = layout.collection() / "foreign"
+    given = foreign.read(folder / str(params.foreign))
+    pools = foreign.same_names(given.labels)
+    if params.foreign_mapping:
+        path = folder / params.foreign_mapping
+        pools = foreign.read_mapping(path)
+        foreign.check_labels(given.labels, pools, path)
+    pooled = foreign.pooled(given, pools, foreign.targets(classes))
+    return evaluation.evaluate_foreign(crops, foreign.find(given, crops), pooled, classes)
+
+
+def _examples(
+    predicted: predictions.Predictions, crops: pd.DataFrame, classes: list[str], params: EvaluateParams
+) -> pd.DataFrame:
+    """Write the pictures of the extreme examples; give their table with the places of the pictures."""
+    chosen = examples.choose(predicted, classes, params.extreme_examples)
+    pictures = examples.pictures(chosen, crops, shards.Reader(layout.CROPS))
+    with replacing(layout.EVALUATION / examples.SHARD) as part:
+        places = shards.write(part, pictures)
+    offsets, lengths = zip(*places, strict=True) if places else ((), ())
+    return chosen.assign(shard=examples.SHARD, offset=offsets, length=lengths)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from camtraps.failures import Counts, close, rows
 from camtraps.files import read_json, write_json
 from camtraps.merge import MergeParams, merge, of_dataset
 from camtraps.params import load
-from camtraps.schema import DETECTIONS, FAILURES, PREDICTIONS, QUERIED
+from camtraps.predictions import read
+from camtraps.schema import DETECTIONS, FAILURES, QUERIED
 from stages._run import run
 
 
@@ -15,7 +16,7 @@ def main() -> Counts:
     queried = tables.read(layout.QUERIED / "queried.parquet", QUERIED)
     detections = tables.read(layout.DETECTIONS / "detections.parquet", DETECTIONS)
     left_out = tables.read(layout.DETECTIONS / "failures.parquet", FAILURES).query("kind == 'failed'")
-    predictions = tables.read(layout.PREDICTIONS / "predictions.parquet", PREDICTIONS)
+    predictions = read(layout.PREDICTIONS / "predictions.parquet")
     failed = dict(zip(left_out["image"], left_out["reason"], strict=True))
     classes = read_json(layout.PREDICTIONS / "classes.json")
     document = merge(queried, detections, failed, predictions, classes, params)

@@ -4,15 +4,16 @@ from camtraps import layout, tables
 from camtraps.failures import Counts, close
 from camtraps.files import read_json, write_text
 from camtraps.params import load
+from camtraps.predictions import read
 from camtraps.review import MislabelParams, rank
-from camtraps.schema import CANDIDATES, PREDICTIONS
+from camtraps.schema import CANDIDATES
 from stages._run import run
 
 
 def main() -> Counts:
     """Run the stage."""
     params, out = load(MislabelParams, "mislabel"), layout.REVIEW
-    predictions = tables.read(layout.PREDICTIONS / "predictions.parquet", PREDICTIONS)
+    predictions = read(layout.PREDICTIONS / "predictions.parquet")
     ranked = rank(predictions, read_json(layout.PREDICTIONS / "classes.json"), params.min_margin)
     tables.write(ranked.candidates, out / "candidates.parquet", CANDIDATES)
     columns = CANDIDATES.schema.names

@@ -13,7 +13,8 @@ from camtraps import shards
 from camtraps.crops import CropParams
 from camtraps.detections import DetectParams
 from camtraps.images import encode
-from camtraps.schema import CROPS, Table
+from camtraps.predictions import Predictions
+from camtraps.schema import CROPS, PREDICTIONS, Table
 
 DETECT = {"recorded": "all", "detector": "motion", "model": None, "image_size": None, "batch_size": 8, "threshold": 0.3}
 DETECT |= {"repeat_iou": 0.9, "repeat_sequences": None, "max_failed": 0.0}
@@ -44,6 +45,12 @@ def rows(table: Table, *given: dict[str, Any]) -> pd.DataFrame:
         elif pa.types.is_string(field.type):
             frame[field.name] = frame[field.name].astype("str")
     return frame
+
+
+def predictions(*given: dict[str, Any]) -> Predictions:
+    """Make the predictions table of rows with their ``probabilities``."""
+    crops = rows(PREDICTIONS, *({name: row[name] for name in row if name != "probabilities"} for row in given))
+    return Predictions(crops, np.array([row["probabilities"] for row in given] or np.empty((0, 1)), np.float32))
 
 
 def _fill(table: Table, given: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from imports import ROOT
 from PIL import Image
 
-from benchmarks import ancestor_crop, ancestor_query, crop, generated, generated_photos, query
+from benchmarks import ancestor_crop, ancestor_query, crop, generated, generated_photos, predictions, query
 from camtraps import catalog, layout, regions, tables
 from camtraps.formats import coco, rows
 from camtraps.schema import BOXES, QUERIED
@@ -242,3 +242,11 @@ def test_the_crop_benchmark_can_be_tried_out(tmp_path, monkeypatch, capsys):
     assert int(said["incremental_of_shards"]) > 30
     assert list(tmp_path.glob("camtraps-bench-*")) == []
     assert not crop.RESULTS.exists()
+
+
+def test_the_benchmark_of_predictions_can_be_tried_out(tmp_path, capsys):
+    predictions.main(["--small", "--folder", str(tmp_path)])
+    table = capsys.readouterr().out.partition("\n\n")[0]
+    said = {line.split()[0] for line in table.splitlines()}
+    assert said > {"predictions_2k_seconds", "predictions_2k_gb", "predictions_2k_read_seconds", "confusion_30_seconds"}
+    assert list(tmp_path.iterdir()) == []

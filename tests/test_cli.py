@@ -206,6 +206,28 @@ def test_scores_are_printed_with_where_the_results_are(top, capsys):
     assert "reports/index.html" in out
 
 
+def test_a_score_that_a_split_does_not_have_is_left_blank(top, capsys):
+    (top / "metrics").mkdir()
+    make.write_json(top / "metrics/evaluate.json", {"val": {"top1": 0.5, "night_top1": 0.25}, "test": {"top1": 0.5}})
+    _, out, _ = attempt(capsys, "scores")
+    assert out.splitlines()[2] == "night_top1             0.250          "
+
+
+def test_a_foreign_classifier_is_imported_into_a_collection(top, capsys):
+    attempt(capsys, *import_cct())
+    assert (top / "data/tiny/foreign/README.txt").exists()
+    (top / "f.csv").write_text("image,box,deer,fox\ntiny/007/deer.jpg,0,0.5,0.5\n")
+    code, out, _ = attempt(capsys, "import", "foreign", "f.csv", "--name", "tiny")
+    assert code == 0
+    assert out.splitlines() == [
+        "data/tiny/foreign/f.csv: 1 crop, 2 labels",
+        "next: put `foreign: f.csv` under `evaluate:` in params.yaml, then `dvc repro`",
+    ]
+    (top / "m.json").write_text('{"cervid": ["deer"]}')
+    said = "camtraps: m.json: its label 'fox' is under no target; put it under 'other' if it is none of ours\n"
+    assert attempt(capsys, "import", "foreign", "f.csv", "--mapping", "m.json", "--name", "tiny") == (1, "", said)
+
+
 def test_scores_before_the_first_run_say_what_to_run(top, capsys):
     said = "camtraps: metrics/evaluate.json: not found; run `dvc repro` first\n"
     assert attempt(capsys, "scores") == (1, "", said)

@@ -1,5 +1,6 @@
 import argparse
 import csv
+import gzip
 import json
 import shlex
 import shutil
@@ -13,14 +14,14 @@ import make_tables
 import pytest
 from imports import ROOT
 
-from camtraps import tables
+from camtraps import predictions, tables
 from camtraps.commands import exports
 from camtraps.errors import InputError, MissingError
 from camtraps.schema import ASSIGNED, BOXES, CROPS, QUERIED, SPLITS
 
 PIPELINE = "run `dvc repro`, or `dvc pull` if it was made elsewhere"
 FORMATS = ["cct", "csv", "queried-images", "classification-ds", "splits", "label-index", "camtrap-dp", "crops"]
-FORMATS += ["file-list"]
+FORMATS += ["file-list", "outputs", "overall-metrics", "label-stats", "confusion"]
 DOCUMENTS = FORMATS[:6]
 
 
@@ -271,3 +272,42 @@ def test_the_help_of_export_has_examples_that_are_understood(capsys):
 def test_the_command_loads_no_heavy_module():
     code = "import sys, camtraps.commands.exports; sys.exit(bool({'pandas', 'duckdb', 'torch'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def write_predictions():
+    """Write what evaluate gives for the crop of `write_stages`."""
+    crop = {"image": "a/1.jpg", "split": "val", "label": "cervid", "prediction": "fox", "probabilities": [0.25, 0.75]}
+    predictions.write(make_tables.predictions(crop), Path("data/predictions/predictions.parquet"))
+    Path("data/predictions/classes.json").write_text('["cervid", "fox"]')
+
+
+def test_scores_are_exported_as_cameratraps_writes_them(repository, capsys):
+    write_stages()
+    write_predictions()
+    assert run("outputs", "--split", "val", "--out", "outputs_val.csv.gz") == 0
+    for name in ("overall-metrics", "label-stats", "confusion"):
+        assert run(name, "--out", name) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "outputs_val.csv.gz: 1 crops, 2 classes",
+        "overall-metrics: 1 splits",
+        "label-stats: 2 rows",
+        "confusion: val: 2 x 2",
+    ]
+    header, row = gzip.decompress(Path("outputs_val.csv.gz").read_bytes()).decode().splitlines()
+    assert header == "path,label,weight,cervid,fox"
+    assert next(csv.reader([row])) == ["a/1.jpg___crop00.jpg", "cervid", "1", "0.25", "0.75"]
+
+
+def test_outputs_of_a_split_without_crops_are_refused(repository):
+    write_stages()
+    write_predictions()
+    with pytest.raises(InputError, match=r"^data/predictions: no crop is in split test$"):
+        run("outputs", "--out", "outputs_test.csv.gz")
+
+
+def test_outputs_of_crops_that_are_gone_are_refused(repository):
+    write_stages()
+    write_predictions()
+    tables.write(make_tables.rows(CROPS), Path("data/crops/crops.parquet"), CROPS)
+    with pytest.raises(InputError, match="some of its crops are not in data/crops; run `dvc repro`"):
+        run("outputs", "--split", "val", "--out", "outputs_val.csv.gz")

@@ -13,7 +13,20 @@ import pytest
 import yaml
 from imports import ROOT, code_deps, imported
 
-from camtraps import crops, demo, detections, layout, merge, query, recipes, reports, review, splits  # noqa: F401
+from camtraps import (  # noqa: F401
+    collection_files,
+    crops,
+    demo,
+    detections,
+    evaluation,
+    layout,
+    merge,
+    query,
+    recipes,
+    reports,
+    review,
+    splits,
+)
 from camtraps.demo.plan import DemoParams
 
 # A module imports only from the lines above its own.
@@ -28,6 +41,7 @@ LAYERS = [
     ["storage", "detectors.answers"],
     ["reading"],
     ["taxonomy_checks", "taxonomy_outline", "label_rules", "existence", "failures", "collections"],
+    ["plots", "predictions"],
     ["recorded", "downloads", "journal", "calibration", "repeats"],
     ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders", "regions"],
     ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
@@ -37,6 +51,7 @@ LAYERS = [
     ["label_specs"],
     ["labels"],
     ["suggestion", "explanation", "hits"],
+    ["acceptance", "examples", "foreign"],
     ["weights", "metrics", "catalog", "crops", "detections", "splits", "review", "detectors.background"],
     ["detectors.model_files", "detectors.batch_client"],
     ["detectors.megadetector"],
@@ -47,7 +62,7 @@ LAYERS = [
     ["summaries", "collection_files", "photo_lists"],
     ["importing", "recording", "detecting", "cutting", "fetching", "image_checks", "calibrating"],
     ["exports.cct", "exports.flat", "exports.queried_images", "exports.training_files", "exports.camtrap_dp_terms"],
-    ["exports.crops", "exports.file_list"],
+    ["exports.crops", "exports.file_list", "exports.scores"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
     ["transforms", "models", "ranks", "scoring", "recipes"],
@@ -75,6 +90,7 @@ PARAMS = {
     "crop": crops.CropParams,
     "split": splits.SplitParams,
     "train": recipes.TrainParams,
+    "evaluate": evaluation.EvaluateParams,
     "merge": merge.MergeParams,
     "mislabel": review.MislabelParams,
     "report": reports.ReportParams,
@@ -113,6 +129,12 @@ def test_the_library_imports_no_stage():
 def test_a_stage_depends_on_exactly_the_code_it_imports(path):
     deps = {dep for dep in pipeline()[path.stem]["deps"] if dep.startswith(("camtraps/", "stages/"))}
     assert deps == code_deps(path)
+
+
+def test_the_folder_of_foreign_classifiers_is_there_in_a_fresh_clone():
+    # A stage's dependency must exist; git keeps no empty folder.
+    text = (ROOT / "data/demo/foreign/README.txt").read_text()
+    assert text == collection_files.FOREIGN
 
 
 def test_every_stage_runs_as_a_module_and_has_a_file():

@@ -200,7 +200,7 @@ def test_the_table_says_where_every_crop_lies(tmp_path):  # C11: crops were foun
     reader = Reader(tmp_path / "out")
     for row in crops.itertuples():
         with zipfile.ZipFile(tmp_path / "out" / row.shard) as archive:
-            name = cutting.member_name(row.image, row.box, row.detector)
+            name = shards.member_name(row.image, row.box, row.detector)
             assert reader.read(row.shard, row.offset, row.length) == archive.read(name)
     assert len(crops) == 3
 

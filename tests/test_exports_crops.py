@@ -8,10 +8,10 @@ from make_tables import rows
 from PIL import Image
 
 from camtraps import shards
-from camtraps.cutting import member_name
 from camtraps.errors import CamtrapsError, InputError, MissingError
 from camtraps.exports.crops import export
 from camtraps.schema import CROPS
+from camtraps.shards import member_name
 
 GIVEN = [("d/cam 1/a.jpg", 0, "human"), ("d/cam 1/a.jpg", 101, "md_v5a.0.1"), ("e/b.JPG", 3, "motion")]
 NAMES = ["d/cam 1/a.jpg___crop00.jpg", "d/cam 1/a.jpg___crop101_md_v5a.0.1.jpg", "e/b.JPG___crop03_motion.jpg"]

@@ -9,10 +9,10 @@ import make_tables
 import pytest
 
 from camtraps import tables
-from camtraps.cutting import member_name
 from camtraps.errors import InputError, MissingError
 from camtraps.exports import training_files
 from camtraps.schema import ASSIGNED, CROPS, QUERIED, SPLITS
+from camtraps.shards import member_name
 
 HEADER = "path,dataset,location,dataset_class,confidence,label"
 MORE = "image,box,split,sequence,datetime,detector,x,y,w,h"

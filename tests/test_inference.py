@@ -7,8 +7,9 @@ from make_tables import colour_crops, rows
 from test_models import INFO
 from torch import nn
 
+from camtraps import inference
 from camtraps.datasets import CropDataset, Loader, in_order
-from camtraps.inference import classify, logits_of
+from camtraps.inference import classify
 from camtraps.schema import ASSIGNED
 
 torch.set_num_threads(1)
@@ -38,8 +39,12 @@ def dataset(crops, folder):
     return CropDataset(crops, np.zeros(len(crops), np.int64), folder, 32)
 
 
-def logits(network, dataset, batch_size, num_workers):
-    return logits_of(network, Loader(dataset, num_workers), in_order(len(dataset)), batch_size).logits
+def run(network, dataset, batch_size, num_workers=0):
+    return inference.run(network, Loader(dataset, num_workers), in_order(len(dataset)), batch_size)
+
+
+def logits(*given):
+    return run(*given).logits
 
 
 def test_logits_do_not_depend_on_the_batch(network, crops, tmp_path):
@@ -67,4 +72,26 @@ def test_classify_follows_the_assigned_table(network, crops, tmp_path, monkeypat
     order = [3, 0, 4]
     assigned = rows(ASSIGNED, *({"image": crops["image"][at], "box": 0} for at in order))
     expected = logits(network, dataset(crops, tmp_path), 8, 0)[order]
-    assert classify(network, INFO, crops, assigned, tmp_path) == pytest.approx(expected, abs=1e-5)
+    found = classify(network, INFO, crops, assigned, tmp_path)
+    assert found.logits == pytest.approx(expected, abs=1e-5)
+    assert found.reasons == [None] * 3
+
+
+def test_crops_of_infrared_are_grey_even_if_a_little_tinted(network, crops, tmp_path):
+    assert not run(network, dataset(crops, tmp_path), 2, 0).is_grey.any()
+    grey = torch.randint(0, 250, (1, 1, 32, 32), dtype=torch.uint8).expand(1, 3, 32, 32)
+    tinted = grey + torch.tensor([0, 1, 3], dtype=torch.uint8).view(1, 3, 1, 1)
+    pale = grey + torch.tensor([0, 3, 6], dtype=torch.uint8).view(1, 3, 1, 1)
+    assert inference._is_grey(torch.cat([grey, pale, tinted])).tolist() == [True, False, True]
+
+
+def test_a_crop_that_cannot_be_read_has_no_logits_but_a_reason(network, crops, tmp_path):
+    expected = logits(network, dataset(crops, tmp_path), 8, 0)
+    with (tmp_path / "shards/s.zip").open("r+b") as file:
+        file.seek(crops["offset"][1])
+        file.write(b"\0" * 20)
+    found = run(network, dataset(crops, tmp_path), 8, 0)
+    assert [reason is None for reason in found.reasons] == [True, False, True, True, True]
+    assert str(found.reasons[1]).startswith("data/crops: a crop is damaged; ")
+    assert np.isnan(found.logits[1]).all()
+    assert found.logits[[0, 2, 3, 4]] == pytest.approx(expected[[0, 2, 3, 4]], abs=1e-5)

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from make_tables import rows
+from make_tables import predictions, rows
 
 from camtraps.merge import MergeParams, merge, of_dataset
-from camtraps.schema import DETECTIONS, PREDICTIONS, QUERIED
+from camtraps.schema import DETECTIONS, QUERIED
 
 CLASSES = ["fox", "deer", "bird"]
 EXAMPLE = {"image": "d/a.jpg", "box": 0, "label": "deer", "probabilities": [0.55, 0.30, 0.15]}
@@ -18,7 +18,7 @@ def merged(photos=("d/a.jpg",), boxes=(ANIMAL,), failed=None, predicted=(EXAMPLE
         rows(QUERIED, *({"image": image} for image in photos)),
         rows(DETECTIONS, *({"detector": "motion"} | box for box in boxes)),
         failed or {},
-        rows(PREDICTIONS, *predicted),
+        predictions(*predicted),
         CLASSES,
         MergeParams(threshold=threshold, label=label),
     )

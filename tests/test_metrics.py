@@ -60,6 +60,57 @@ def test_macro_scores_are_means_over_the_classes_that_occur():
     assert found["macro_f1"] == round((0.8 + 1) / 2, 4)
 
 
+def test_top_k_is_told_for_every_k_that_exists():
+    # E2, R2: top-3 was hard-wired, so that two classes could be neither trained nor evaluated.
+    for classes, tops in ((2, ["top1"]), (3, ["top1", "top3"]), (5, ["top1", "top3", "top5"])):
+        found = metrics.scores(*sample(classes=classes), majority=0)
+        assert [name for name in found if name in ("top1", "top3", "top5")] == tops
+        assert found.get("top3" if classes == 3 else "top5", 1.0) == 1.0
+
+
+def test_the_scores_of_two_classes_are_those_of_sklearn():
+    labels, probabilities, locations = sample(classes=2)
+    found = metrics.scores(labels, probabilities, locations, majority=0)
+    onehot = np.eye(2)[labels]
+    expected = {
+        "macro_ap": oracle.average_precision_score(onehot, probabilities, average="macro"),
+        "micro_ap": oracle.average_precision_score(onehot, probabilities, average="micro"),
+        "macro_f1": oracle.f1_score(labels, probabilities.argmax(axis=1), average="macro"),
+        "brier": 2 * oracle.brier_score_loss(labels, probabilities[:, 1]),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=6e-5)
+
+
+def test_micro_average_precision_is_that_of_sklearn_in_blocks_too(monkeypatch):
+    labels, probabilities, _ = sample(classes=7)
+    expected = oracle.average_precision_score(np.eye(7)[labels], probabilities, average="micro")
+    assert metrics.micro_average_precision(labels, probabilities) == pytest.approx(expected, abs=1e-5)
+    monkeypatch.setattr(metrics, "BLOCK", 33)
+    assert metrics.micro_average_precision(labels, probabilities) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_brier_score_is_the_squared_distance_from_the_truth():
+    probabilities = np.array([[0.8, 0.2, 0.0], [0.0, 0.0, 1.0]])
+    # 0.04 + 0.04 for the first, 1 + 1 for the second.
+    assert metrics.brier(np.array([0, 1]), probabilities) == pytest.approx((0.08 + 2) / 2)
+
+
+def test_weighted_accuracy_is_a_share_of_all_weight_at_once():
+    # E8: divided by the size of each batch it could exceed 100%.
+    right, weights = np.array([True, True, False]), np.array([3.0, 0.5, 0.5])
+    assert metrics.weighted_accuracy(right, weights) == 0.875
+    assert metrics.weighted_accuracy(np.array([True]), np.array([3.0])) == 1.0
+
+
+def test_the_interval_of_the_macro_recall_resamples_whole_locations():
+    # Two locations, one with all of class 0 right, the other with all of class 1 wrong: a draw is 1, 1/2 or 0.
+    labels, probabilities = np.array([0] * 5 + [1] * 5), as_probabilities([0] * 10, 2)
+    locations = np.array(["a"] * 5 + ["b"] * 5)
+    assert metrics.macro_recall_interval(labels, probabilities, locations) == (0.0, 1.0)
+    one_place = np.array(["a"] * 10)
+    assert metrics.macro_recall_interval(labels, probabilities, one_place) == (0.5, 0.5)
+
+
 def test_the_scores_of_two_classes_have_no_top3():
     labels, probabilities, locations = sample(classes=2)
     found = metrics.scores(labels, probabilities, locations, majority=0)

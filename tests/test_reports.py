@@ -1,6 +1,7 @@
 """Reports: one page that needs no other file, in which data stays text."""
 
 import base64
+import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from make_tables import colour_crops, rows
 
-from camtraps.reports import Run, compose, confusion_table, counts_table, curve, sample_of_labels, score_table, table
+from camtraps.reports import Readers, Run, compose, counts_table, curve, sample_of_labels, score_table, table
 from camtraps.schema import CANDIDATES
 from camtraps.shards import Reader
 
@@ -53,6 +54,27 @@ def cells(html):
     return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in html.split("<tr>")[1:]]
 
 
+def evaluation_of(crops):
+    bins = pd.DataFrame({"split": ["test"], "bin": [0.5], "crops": [4], "confidence": [0.4], "accuracy": [0.5]})
+    accept = {"split": ["test"] * 2, "threshold": [0.0, 0.5], "accepted": [1.0, 0.0], "precision": [0.5, float("nan")]}
+    extreme = {"label": EVIL, "kind": "fn", "rank": 1, "actual": EVIL, "predicted": QUOTES, "confidence": 0.75}
+    return {
+        "confusion": pd.DataFrame({"split": ["test"], "actual": [EVIL], "predicted": [QUOTES]}),
+        "per_class": pd.DataFrame({"split": ["test"], "label": [EVIL], "support": [4], "recall": [float("nan")]}),
+        "levels": pd.DataFrame({"split": ["test"], "level": ["image"], "top1": [0.5]}),
+        "per_light": pd.DataFrame({"split": ["test"], "light": ["night"], "top1": [0.5]}),
+        "per_dataset": pd.DataFrame({"split": ["test"], "dataset": [EVIL], "top1": [0.5]}),
+        "reliability": bins,
+        "reliability_uncalibrated": bins,
+        "accept": pd.DataFrame(accept),
+        "examples": crops.iloc[:1][["image", "box", "shard", "offset", "length"]].assign(**extreme),
+    }
+
+
+def readers(folder):
+    return Readers(Reader(folder), Reader(folder))
+
+
 @pytest.fixture
 def run(tmp_path):
     labels = [EVIL, EVIL, QUOTES, QUOTES]
@@ -65,15 +87,14 @@ def run(tmp_path):
         scores={"test": {"crops": 4, "top1": 0.5}},
         classes=[EVIL, QUOTES],
         history=[{"epoch": at, "train_loss": 1.5, "val_log_loss": 1.0, "val_macro_recall": 0.5} for at in range(3)],
-        confusion=pd.DataFrame({"split": ["test"], "actual": [EVIL], "predicted": [QUOTES]}),
-        per_class=pd.DataFrame({"split": ["test"], "label": [EVIL], "support": [4], "recall": [float("nan")]}),
+        evaluation=evaluation_of(crops),
         crops=crops,
         candidates=rows(CANDIDATES, candidate),
     )
 
 
 def test_labels_stay_text(run, tmp_path):
-    page = parsed(compose(run, Reader(tmp_path), 10))
+    page = parsed(compose(run, readers(tmp_path), 10))
     assert "script" not in page.tags
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     text = "".join(page.text)
@@ -83,9 +104,9 @@ def test_labels_stay_text(run, tmp_path):
 
 
 def test_the_page_needs_no_other_file(run, tmp_path):
-    page = parsed(compose(run, Reader(tmp_path), 10))
+    page = parsed(compose(run, readers(tmp_path), 10))
     sources = [value for name, value in page.attributes if name in ("src", "href", "data")]
-    assert len(sources) == 1 + 4
+    assert len(sources) == 1 + 4 + 1  # a candidate, samples, an extreme example
     assert all(value.startswith("data:image/jpeg;base64,") for value in sources)
     assert not {"link", "iframe", "object"} & set(page.tags)
 
@@ -93,32 +114,26 @@ def test_the_page_needs_no_other_file(run, tmp_path):
 def test_a_candidate_is_shown_by_its_own_crop(run, tmp_path):
     row = run.crops.iloc[0]
     picture = base64.b64encode(Reader(tmp_path).read(row["shard"], row["offset"], row["length"])).decode()
-    page = compose(replace(run, crops=run.crops.iloc[:1]), Reader(tmp_path), 10)
-    assert page.count(picture) == 2  # as a candidate and as a sample of its label
+    page = compose(replace(run, crops=run.crops.iloc[:1]), readers(tmp_path), 10)
+    assert page.count(picture) == 3  # as a candidate, as a sample of its label, as an extreme example
     assert "1. is labelled &lt;img" in page
 
 
 def test_no_more_candidates_are_shown_than_asked_for(run, tmp_path):
     several = rows(CANDIDATES, *({"rank": at + 1, "image": f"d/{name}.jpg"} for at, name in enumerate("abc")))
-    page = compose(replace(run, candidates=several), Reader(tmp_path), 2)
+    page = compose(replace(run, candidates=several), readers(tmp_path), 2)
     assert "Labels that are probably wrong, 2 of 3" in page
     assert page.count("is labelled") == 2
 
 
 def test_a_run_without_candidates_has_a_page(run, tmp_path):
-    page = compose(replace(run, candidates=rows(CANDIDATES)), Reader(tmp_path), 10)
+    page = compose(replace(run, candidates=rows(CANDIDATES)), readers(tmp_path), 10)
     assert "Labels that are probably wrong, 0 of 0" in page
 
 
-def test_the_confusion_matrix_counts_labels_by_row():
-    pairs = [("a", "a"), ("a", "b"), ("a", "b"), ("b", "b")]
-    shown = cells(confusion_table(pd.DataFrame(pairs, columns=["actual", "predicted"]), ["a", "b", "c"]))
-    assert shown[1:] == [["a", "1", "2", ""], ["b", "", "1", ""], ["c", "", "", ""]]
-
-
-def test_a_split_without_crops_has_an_empty_confusion_matrix():
-    shown = cells(confusion_table(pd.DataFrame({"actual": [], "predicted": []}, dtype="str"), ["a", "b"]))
-    assert shown[1:] == [["a", "", ""], ["b", "", ""]]
+def test_an_extreme_example_says_what_it_was_taken_for(run, tmp_path):
+    page = compose(run, readers(tmp_path), 10)
+    assert f"missed, taken for {html.escape(QUOTES)}, 0.750" in page
 
 
 def test_numbers_are_readable_and_empty_ones_are_a_dash():

@@ -4,10 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from make_tables import rows
+from make_tables import predictions
 
 from camtraps.review import MislabelParams, rank
-from camtraps.schema import PREDICTIONS
 
 CLASSES = ["deer", "fox", "owl"]
 
@@ -22,7 +21,7 @@ def ranked(*crops, min_margin=0.0):
             {"image": f"d/{photo}", "box": numbers[photo], "split": split, "label": label}
             | {"probabilities": probabilities}
         )
-    return rank(rows(PREDICTIONS, *given), CLASSES, min_margin)
+    return rank(predictions(*given), CLASSES, min_margin)
 
 
 def listed(result):

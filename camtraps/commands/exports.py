@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from camtraps.exports import camtrap_dp
+    from camtraps.predictions import Predictions
 
 EXAMPLES = """examples:
   camtraps export cct --name mine --out mine.json
@@ -27,6 +28,10 @@ EXAMPLES = """examples:
   camtraps export label-index --out label_index.json
   camtraps export crops --split test --out crops
   camtraps export file-list --name mine --dataset alder --out alder.txt
+  camtraps export outputs --split test --out outputs_test.csv.gz
+  camtraps export overall-metrics --out overall_metrics.csv
+  camtraps export label-stats --out label_stats.csv
+  camtraps export confusion --out confusion_matrices.npz
   camtraps export camtrap-dp --timezone +02:00 --contributor "Alder Trust" --out package
 
 Each is written whole or not at all; what stood there is replaced. The same inputs give the same bytes.
@@ -61,6 +66,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         ("label-index", _label_index, "label_index.json of CameraTraps: the classifier's labels by number"),
     ):
         _add(formats, name, about).set_defaults(run=run)
+    _add_scores(formats)
     _add_camtrap_dp(formats)
     crops = _add(formats, "crops", "the crops as JPEG files, in the folders and under the names of CameraTraps")
     crops.epilog = "Crops of an earlier export to the same folder stay, unless they are written anew: name a new one."
@@ -80,6 +86,18 @@ def _add(
     parser = formats.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
     parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="what to write")
     return parser
+
+
+def _add_scores(formats: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    outputs = _add(formats, "outputs", "outputs_SPLIT.csv.gz of CameraTraps: the probabilities of each crop")
+    outputs.add_argument("--split", choices=("train", "val", "test"), default="test", help="(%(default)s)")
+    outputs.set_defaults(run=_outputs)
+    for name, run, about in (
+        ("overall-metrics", _overall_metrics, "overall_metrics.csv of CameraTraps: loss and accuracies by split"),
+        ("label-stats", _label_stats, "label_stats.csv of CameraTraps: precision and recall by label"),
+        ("confusion", _confusion, "confusion_matrices.npz of CameraTraps: a matrix for each split"),
+    ):
+        _add(formats, name, about).set_defaults(run=run)
 
 
 def _add_camtrap_dp(formats: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -194,14 +212,14 @@ def _locations(path: Path) -> "pd.DataFrame":
 
 def _models() -> dict[str, Any]:
     """Give what the detector and the classifier said, and what the classifier's labels are called in science."""
-    from camtraps import layout, schema, tables
+    from camtraps import layout, predictions, schema, tables
     from camtraps.files import read_json
 
     model = read_json(layout.CLASSIFIER / "model.json", "run `dvc repro`, or `dvc pull` if it was made elsewhere")
     taxa = {label: rule["taxa"] for label, rule in model["taxa"].items() if len(rule["taxa"]) == 1}
     return {
         "detections": tables.read(layout.DETECTIONS / "detections.parquet", schema.DETECTIONS),
-        "predictions": tables.read(layout.PREDICTIONS / "predictions.parquet", schema.PREDICTIONS),
+        "predictions": predictions.read(layout.PREDICTIONS / "predictions.parquet").crops,
         "classifier": f"camtraps {model['architecture']}",
         # A taxon is its level and its name: `species vulpes vulpes`.
         "names": {label: taxon.split(" ", 1)[1].capitalize() for label, (taxon,) in taxa.items()},
@@ -246,6 +264,56 @@ def _crops(options: argparse.Namespace) -> int:
         raise InputError("data/crops: no crop of such a dataset, label and split")
     _tell(options, crops.export(rows, layout.CROPS, options.out))
     return 0
+
+
+def _outputs(options: argparse.Namespace) -> int:
+    from camtraps import layout, tables
+    from camtraps.exports import scores
+    from camtraps.schema import CROPS
+
+    check_out(options.out)
+    predicted, classes = _predicted()
+    chosen = predicted.where((predicted.crops["split"] == options.split).to_numpy())
+    if chosen.crops.empty:
+        raise InputError(f"data/predictions: no crop is in split {options.split}")
+    crops = tables.read(layout.CROPS / "crops.parquet", CROPS)[["image", "box", "detector"]]
+    detectors = chosen.crops[["image", "box"]].merge(crops, on=["image", "box"], how="left")["detector"]
+    if detectors.isna().any():
+        raise InputError("data/predictions: some of its crops are not in data/crops; run `dvc repro`")
+    _tell(options, scores.export_outputs(chosen, detectors, classes, options.out))
+    return 0
+
+
+def _overall_metrics(options: argparse.Namespace) -> int:
+    from camtraps.exports import scores
+
+    return _export_scores(scores.export_overall, options)
+
+
+def _label_stats(options: argparse.Namespace) -> int:
+    from camtraps.exports import scores
+
+    return _export_scores(scores.export_label_stats, options)
+
+
+def _confusion(options: argparse.Namespace) -> int:
+    from camtraps.exports import scores
+
+    return _export_scores(scores.export_confusion, options)
+
+
+def _export_scores(export: "Callable[[Predictions, list[str], Path], str]", options: argparse.Namespace) -> int:
+    check_out(options.out)
+    _tell(options, export(*_predicted(), options.out))
+    return 0
+
+
+def _predicted() -> "tuple[Predictions, list[str]]":
+    from camtraps import layout, predictions
+    from camtraps.files import read_json
+
+    found = predictions.read(layout.PREDICTIONS / "predictions.parquet")
+    return found, read_json(layout.PREDICTIONS / "classes.json", "run `dvc repro`")
 
 
 def _file_list(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ EXAMPLES = """examples:
       --only "Caltech Camera Traps" --taxon family:canidae --name mine
   camtraps import lila lila_camera_trap_datasets.csv --only "Caltech Camera Traps" --results mdv5a --name mine
   camtraps import detections md_results.json --name mine
+  camtraps import foreign outputs_test.csv.gz --mapping target_mapping.json --name mine
 
 Importing again replaces the dataset and nothing else; detections are merged with those of the same version.
 `camtraps import FORMAT --help` says more.
@@ -52,6 +53,7 @@ def add(commands: Commands) -> None:
     folders.add_argument("--labels", choices=["path", "xmp"], default="path", help="where labels stand (%(default)s)")
     folders.add_argument("--xmp-prefix", help="only XMP tags below this one, such as Species")
     _add_detections(formats)
+    _add_foreign(formats)
 
 
 def _photos(formats: Commands, name: str, text: str, named: bool = True) -> argparse.ArgumentParser:
@@ -125,6 +127,20 @@ def _add_detections(formats: Commands) -> None:
     parser.set_defaults(run=_import_detections)
 
 
+def _add_foreign(formats: Commands) -> None:
+    text = (
+        "probabilities of another classifier for the crops, to compare ours with: a CSV file with the column path, or "
+        "image and box, and one for each class, gzipped or not"
+    )
+    parser = formats.add_parser("foreign", help="probabilities of another classifier for the crops", description=text)
+    parser.add_argument("source", type=Path, metavar="FILE", help="the CSV file")
+    parser.add_argument(
+        "--mapping", type=Path, metavar="JSON", help="{our label: [its labels]}; what is none of ours under other"
+    )
+    parser.add_argument("--name", help="the collection data/NAME (default: data.name of params.yaml)")
+    parser.set_defaults(run=_import_foreign)
+
+
 def _add_names(parser: argparse.ArgumentParser, dataset: bool = True) -> None:
     parser.add_argument("--name", required=True, help="the collection: the folder data/NAME")
     if dataset:
@@ -171,4 +187,12 @@ def _import_detections(options: argparse.Namespace) -> int:
     paths = [each.path for each in results]
     say(*recording.import_detections(folder, dataset, paths, options.version, options.replace).lines)
     say(*(line for each in results for line in each.lines))
+    return 0
+
+
+def _import_foreign(options: argparse.Namespace) -> int:
+    from camtraps import collection_files, foreign
+
+    folder = collection_files.create_foreign(collection(options.name))
+    say(*foreign.place(folder, options.source, options.mapping))
     return 0

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from camtraps.cutting import member_name
 from camtraps.errors import InputError
 from camtraps.files import climbs, replacing
 from camtraps.progress import bar
-from camtraps.shards import Reader
+from camtraps.shards import Reader, member_name
 
 COLUMNS = ["image", "box", "detector", "shard", "offset", "length"]
 

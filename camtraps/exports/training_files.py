@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from camtraps.cutting import member_name as crop_name
 from camtraps.errors import InputError
 from camtraps.files import read_json, replacing, write_text
+from camtraps.shards import member_name as crop_name
 from camtraps.splits import SPLITS
 
 UNKNOWN = "unknown_location"
