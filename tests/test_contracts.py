@@ -50,8 +50,9 @@ LAYERS = [
     ["exports.crops", "exports.file_list"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
-    ["transforms", "models"],
-    ["datasets"],
+    ["transforms", "networks"],
+    ["models", "checkpoints"],
+    ["datasets", "starting", "foreign_models", "deploying", "features"],
     ["inference", "tasks"],
     ["training", "evaluation", "merge", "reports"],
     ["demo"],
@@ -59,7 +60,7 @@ LAYERS = [
     ["commands.common"],
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
-    ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate"],
+    ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
