@@ -1,6 +1,7 @@
 """Foreign checkpoints: weights of other programs, read without running anything in the file, and put into a network."""
 
 import pickle
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +121,9 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 def _pickled_tensors(path: Path) -> dict[str, Any]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of unusual pickles: they are read or refused
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError) as error:
         why = str(error).replace("\n", " ").split(". ")[-1].strip()[:200]
         raise InputError(

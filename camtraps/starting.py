@@ -1,15 +1,18 @@
 """What training starts from: nothing, the published ImageNet weights, or the weights of an earlier model."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from camtraps import checkpoints, layout, models
+from camtraps import checkpoints, downloads, layout, models
 from camtraps.checkpoints import Checkpoint
 from camtraps.errors import InputError, MissingError
 from camtraps.files import digest, file_digest
 from camtraps.networks import Padding, timm_name, timm_options
+from camtraps.transforms import MEAN
 from camtraps.words import num
 
 NOTHING, IMAGENET = "none", "imagenet"
@@ -103,51 +106,54 @@ def _path(start: str) -> Path:
 
 
 def _published(architecture: str, image_size: int) -> tuple[str, Checkpoint]:
-    """Have the library fetch its ImageNet weights; give their name too."""
+    """Fetch the ImageNet weights that the network's library publishes, once; give their name too."""
     name = timm_name(architecture)
-    place, weights = _of_timm(name, image_size) if name else _of_torchvision(architecture)
+    place, url = _at_timm(name) if name else _at_torchvision(architecture)
+    try:
+        path = downloads.fetch(url)
+    except InputError as error:
+        raise MissingError(
+            f"train.start: the ImageNet weights {place} cannot be fetched here: {error}; fetch that file elsewhere "
+            "and give its path as train.start"
+        ) from None
+    weights = checkpoints.read(path).weights
+    if name:
+        import timm
+
+        given: dict[str, Any] = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": weights}}
+        # Some of timm's networks have to fit their weights to the size of image.
+        weights = timm.create_model(name, **given, **timm_options(name, image_size)).state_dict()
     # Branches that only training on ImageNet has.
     own = {name: value for name, value in weights.items() if not name.startswith(("aux1.", "aux2.", "AuxLogits."))}
     return place, Checkpoint(own)
 
 
-def _of_timm(name: str, image_size: int) -> tuple[str, dict[str, Tensor]]:
+def _at_timm(name: str) -> tuple[str, str]:
+    """Give the name and address of timm's weights, of those that were trained on views normalised as ours if it can."""
     import timm
     from timm.models import get_pretrained_cfg
 
-    config = get_pretrained_cfg(name)
-    if not config or not config.has_weights:
+    base = name.partition(".")[0]
+    names = [name, *timm.list_pretrained(f"{base}.*")] if name == base else [name]
+    configs = [config for config in map(get_pretrained_cfg, names) if config and config.hf_hub_id]
+    if not configs:
         raise _unpublished(name)
-    place = f"{name.partition('.')[0]}.{config.tag} of timm"
-    try:
-        network = timm.create_model(name, pretrained=True, **timm_options(name, image_size))
-    except Exception as error:  # noqa: BLE001  the libraries below raise what their HTTP clients happen to
-        raise _unreachable(place, error) from None
-    return place, network.state_dict()
+    config = next((config for config in configs if config.mean == MEAN), configs[0])
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    file = config.hf_hub_filename or "model.safetensors"
+    return f"{base}.{config.tag} of timm", f"{hub}/{config.hf_hub_id}/resolve/main/{file}"
 
 
-def _of_torchvision(name: str) -> tuple[str, dict[str, Tensor]]:
+def _at_torchvision(name: str) -> tuple[str, str]:
     import torchvision
 
-    published = list(torchvision.models.get_model_weights(name))
-    if not published:
+    weights = torchvision.models.get_model_weights(name)
+    if not list(weights):
         raise _unpublished(name)
-    weights = torchvision.models.get_model_weights(name).DEFAULT
-    try:
-        return f"{weights} of torchvision", weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise _unreachable(f"{weights} of torchvision", error) from None
+    return f"{weights.DEFAULT} of torchvision", weights.DEFAULT.url
 
 
 def _unpublished(name: str) -> InputError:
     return InputError(
         f"train.start: nobody has published ImageNet weights of {name}; set train.start to none or to a file of weights"
-    )
-
-
-def _unreachable(place: str, error: Exception) -> MissingError:
-    why = " ".join(str(error).split())[:150]
-    return MissingError(
-        f"train.start: the ImageNet weights {place} cannot be fetched here ({why}); fetch them where there is a "
-        "network and set train.start to that file"
     )

@@ -1,5 +1,7 @@
 """Networks to test with: those of the package that CameraTraps took its EfficientNet from, old and new."""
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,3 +51,13 @@ def settled(network: nn.Module, image_size: int) -> nn.Module:
     with torch.no_grad():
         network.train()(torch.randn(8, 3, image_size, image_size))
     return network.eval()
+
+
+def compiled(network: nn.Module, path: Path | None = None) -> nn.Module:
+    """Compile a network in evaluation mode, as people did who have such files; save it if asked to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        script = torch.jit.script(network.eval())
+        if path:
+            script.save(path)
+    return script

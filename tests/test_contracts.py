@@ -65,8 +65,9 @@ LAYERS = [
     ["exports.crops", "exports.file_list", "exports.scores"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
-    ["transforms", "models", "ranks", "scoring", "recipes"],
-    ["datasets", "curves"],
+    ["transforms", "networks", "ranks", "scoring", "recipes"],
+    ["models", "checkpoints", "curves"],
+    ["datasets", "starting", "foreign_models", "deploying", "features"],
     ["inference", "tasks"],
     ["optimizing"],
     ["training", "evaluation", "merge", "reports"],
@@ -75,7 +76,7 @@ LAYERS = [
     ["commands.common"],
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
-    ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate"],
+    ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}

@@ -102,6 +102,7 @@ def _features(options: argparse.Namespace) -> int:
     from camtraps.collection_files import write_rows
     from camtraps.errors import FailuresError
     from camtraps.schema import CROPS
+    from camtraps.words import num
 
     check_out(options.out)
     network, info = models.load(options.model)
@@ -112,5 +113,7 @@ def _features(options: argparse.Namespace) -> int:
     listing.unlink(missing_ok=True)
     if failures:
         write_rows(listing, ("image", "box", "reason"), failures)
-        raise FailuresError(f"{len(failures):,} crops cannot be decoded, first {failures[0][0]}; all are in {listing}")
+        raise FailuresError(
+            f"{num(len(failures), 'crop')} cannot be decoded, first {failures[0][0]}; all are in {listing}"
+        )
     return 0
