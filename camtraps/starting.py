@@ -59,13 +59,14 @@ def begin(network: nn.Module, wanted: Wanted, start: str) -> str:
         _check_padding(checkpoint.padding, wanted, start)
         checkpoints.fill(network, checkpoint, {}, start)
         return f"starts from {start}, with a new last layer: the file names no classes (`camtraps import-model` would)"
-    previous, info = models.load(path)
+    info = models.read_info(path)
     if info.architecture != wanted.architecture:
         raise InputError(
             f"train.start: {start} is {info.architecture}, and train.model asks for {wanted.architecture}; "
             "make them equal"
         )
     _check_padding(info.padding, wanted, start)
+    previous, _ = models.load(path)
     rows = {at: info.classes.index(name) for at, name in enumerate(wanted.classes) if name in info.classes}
     checkpoints.fill(network, Checkpoint(previous.state_dict()), rows, start)
     if info.classes == wanted.classes:

@@ -85,3 +85,10 @@ def colour_crops(folder: Path, labels: Sequence[str], size: tuple[int, int] = (4
     for at, (offset, length) in zip(order, places, strict=True):
         given[at] |= {"offset": offset, "length": length, "width": size[0], "height": size[1]}
     return rows(CROPS, *given)
+
+
+def damage(folder: Path, offset: int) -> None:
+    """Overwrite the beginning of the crop at this offset in the shard of `colour_crops`."""
+    with (folder / "shards/s.zip").open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\0" * 20)

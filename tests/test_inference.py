@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from make_tables import colour_crops, rows
+from make_tables import colour_crops, damage, rows
 from test_models import INFO
 from torch import nn
 
@@ -87,9 +87,7 @@ def test_crops_of_infrared_are_grey_even_if_a_little_tinted(network, crops, tmp_
 
 def test_a_crop_that_cannot_be_read_has_no_logits_but_a_reason(network, crops, tmp_path):
     expected = logits(network, dataset(crops, tmp_path), 8, 0)
-    with (tmp_path / "shards/s.zip").open("r+b") as file:
-        file.seek(crops["offset"][1])
-        file.write(b"\0" * 20)
+    damage(tmp_path, crops["offset"][1])
     found = run(network, dataset(crops, tmp_path), 8, 0)
     assert [reason is None for reason in found.reasons] == [True, False, True, True, True]
     assert str(found.reasons[1]).startswith("data/crops: a crop is damaged; ")

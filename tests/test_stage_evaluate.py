@@ -14,8 +14,9 @@ import yaml
 from imports import ROOT
 from test_models import INFO, SMALL
 
-from camtraps import inference, layout, models, predictions, tables
+from camtraps import layout, models, predictions, tables
 from camtraps.errors import FailuresError, InputError
+from camtraps.networks import build
 from camtraps.schema import ASSIGNED, CROPS, FAILURES
 from stages import evaluate
 
@@ -40,13 +41,18 @@ def project(tmp_path, monkeypatch):
 def save_model(seed):
     torch.manual_seed(seed)
     info = replace(INFO, classes=CLASSES, taxa={name: {} for name in CLASSES})
-    models.save(layout.CLASSIFIER, models.build(SMALL, 2, 32), info)
+    models.save(layout.CLASSIFIER, build(SMALL, 2, 32), info)
 
 
 def set_params(**values):
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["evaluate"] |= values
     Path("params.yaml").write_text(yaml.safe_dump(params))
+
+
+def damage(row):
+    crops = tables.read(layout.CROPS / "crops.parquet", CROPS)
+    make_tables.damage(layout.CROPS, crops["offset"][row])
 
 
 def scores():
@@ -93,22 +99,24 @@ def test_a_model_that_was_trained_anew_is_the_one_that_is_judged():
 
 
 @pytest.mark.usefixtures("project")
-def test_damaged_crops_are_left_out_and_listed_with_their_reason(monkeypatch):
-    reasons = [None, "crop is damaged", *[None] * 10]
-    monkeypatch.setattr(inference, "_reasons", lambda batch: reasons)
+def test_damaged_crops_are_left_out_and_listed_with_their_reason():
+    damage(1)
     set_params(max_failed=0.1)
     counts = evaluate.main()
     assert (counts.rows_in, counts.rows_out, counts.failed) == (12, 11, 1)
     failed = tables.read(layout.EVALUATION / "failures.parquet", FAILURES)
-    assert failed[["image", "box", "reason"]].to_numpy().tolist() == [["d/001.jpg", 0, "crop is damaged"]]
+    assert failed[["image", "box"]].to_numpy().tolist() == [["d/001.jpg", 0]]
+    assert failed["reason"][0].startswith("data/crops: a crop is damaged; ")
     assert "d/001.jpg" not in set(predictions.read(layout.PREDICTIONS / "predictions.parquet").crops["image"])
     assert scores()["train"]["crops"] == 3
 
 
 @pytest.mark.usefixtures("project")
-def test_too_many_damaged_crops_end_the_stage(monkeypatch):
-    monkeypatch.setattr(inference, "_reasons", lambda batch: ["crop is damaged", *[None] * 11])
-    with pytest.raises(FailuresError, match=r"1 of 12 crops failed, over max_failed 1.0%; first: d/000.jpg: crop is"):
+def test_too_many_damaged_crops_end_the_stage():
+    damage(0)
+    with pytest.raises(
+        FailuresError, match=r"1 of 12 crops failed, over max_failed 1.0%; first: d/000.jpg: data/crops: a"
+    ):
         evaluate.main()
 
 

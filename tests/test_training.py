@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from make_tables import colour_crops, rows
+from make_tables import colour_crops, damage, rows
 from torch import nn
 
 from camtraps import training
@@ -351,15 +351,9 @@ def test_the_mean_of_the_weights_is_what_is_judged_and_kept(tmp_path):
     assert 0 < way(slow) < 0.5 * way(fast)  # the mean begins with the weights of the first step
 
 
-def damage(folder, part, at):
-    with (folder / "shards/s.zip").open("r+b") as file:
-        file.seek(part.crops._offsets[at])
-        file.write(b"\0" * 20)
-
-
 def test_a_crop_that_cannot_be_decoded_is_counted_and_not_learned(tmp_path):
     task = learn(tmp_path)
-    damage(tmp_path, task.train, 3)
+    damage(tmp_path, task.train.crops._offsets[3])
     trained, logged = run(task, replace(PARAMS, epochs=1, max_failed=0.1))
     failed = task.failures(trained.failed)
     assert failed["image"].tolist() == ["d/003.jpg"]
@@ -379,7 +373,7 @@ def test_a_crop_without_a_view_has_no_loss():
 
 def test_too_many_crops_that_cannot_be_decoded_end_training(tmp_path):
     task = learn(tmp_path)
-    damage(tmp_path, task.val, 0)
+    damage(tmp_path, task.val.crops._offsets[0])
     with pytest.raises(FailuresError) as error:
         run(task)
     expected = "data/crops: 1 of 3 crops of val cannot be read, over train.max_failed 0.0%; first: data/crops: a crop "
