@@ -85,6 +85,8 @@ def fill(network: nn.Module, checkpoint: Checkpoint, rows: dict[int, int], place
     weights = _named_as_in(network, checkpoint.weights)
     own, top = network.state_dict(), head_name(network)
     for name in (name for name in own if name.rpartition(".")[0] == top):
+        if rows and (name not in weights or weights[name].shape[1:] != own[name].shape[1:]):
+            continue  # a problem, told below
         merged = own[name].clone()
         for new, old in rows.items():
             merged[new] = weights[name][old]

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -171,7 +170,7 @@ def _noise(shape: tuple[int, ...]) -> Tensor:
 def _quiet() -> Iterator[None]:
     """Keep the exporters' remarks to themselves: what they write is compared with what it was made of."""
     logger = logging.getLogger("torch.onnx")
-    before: Any = logger.level
+    before = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():

@@ -143,7 +143,7 @@ def _image_size(file: Path, given: Given, found: int | None) -> int:
 def _filled(file: Path, checkpoint: Checkpoint, num_classes: int, form: _Form) -> nn.Module:
     network = build(form.architecture, num_classes, form.image_size, form.padding)
     num_outputs = checkpoints.num_classes(network, checkpoint)
-    if num_outputs not in (None, num_classes):
+    if num_outputs is not None and num_outputs != num_classes:
         raise InputError(f"{file}: has {num_outputs} classes, and the label index names {num_classes}")
     checkpoints.fill(network, checkpoint, {at: at for at in range(num_classes)}, str(file))
     return network

@@ -49,7 +49,7 @@ def settled(network: nn.Module, image_size: int) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
-        network.train()(torch.randn(8, 3, image_size, image_size))
+        network.train()(torch.randn(8 if image_size < 128 else 2, 3, image_size, image_size))
     return network.eval()
 
 

@@ -107,16 +107,16 @@ def test_the_number_of_classes_is_read_from_the_last_layer():
     [
         ("resnet18", "resnet34", "first layer1.2.conv1.weight is left over"),
         ("resnet34", "resnet18", "first layer1.2.conv1.weight is missing"),
-        ("resnet18", "resnet50", "first layer1.0.conv1.weight is [64, 64, 1, 1] instead of [64, 64, 3, 3]"),
+        ("resnet18", "resnet50", "first layer1.0.conv3.weight is left over"),
         ("efficientnet-b0", "efficientnet_b0", "first conv_stem.weight is missing"),
     ],
 )
 def test_weights_of_another_network_are_refused_whatever_fits(architecture, given, what):
     network, weights = build(architecture, 2, 32), build(given, 2, 32).state_dict()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    text = refused(InputError, fill, network, Checkpoint(weights), {}, "c.pt")
-    assert text.startswith("c.pt: its weights are of another network: ")
-    if what.endswith(("left over", "missing")):
+    for rows in ({}, {0: 0, 1: 1}):
+        text = refused(InputError, fill, network, Checkpoint(weights), rows, "c.pt")
+        assert text.startswith("c.pt: its weights are of another network: ")
         assert f"{what}; give the architecture it was trained as" in text
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -165,3 +165,16 @@ def test_a_compiled_network_is_told_from_a_checkpoint(tmp_path):
     assert checkpoints.is_script(tmp_path / "script.pt")
     assert not checkpoints.is_script(tmp_path / "weights.pt")
     assert "a compiled model (TorchScript)" in refused(InputError, read, tmp_path / "script.pt")
+
+
+def test_weights_without_a_last_layer_serve_as_a_start_only():
+    given = {name: value for name, value in build("resnet18", 3, 32).state_dict().items() if not name.startswith("fc")}
+    fill(build("resnet18", 2, 32), Checkpoint(given), {}, "x")
+    text = refused(InputError, fill, build("resnet18", 2, 32), Checkpoint(given), {0: 0, 1: 1}, "c.pt")
+    assert "2 of 122 do not fit, first fc.weight is missing" in text
+
+
+def test_a_weight_of_another_shape_is_told():
+    given = build("resnet18", 2, 32).state_dict() | {"conv1.weight": torch.zeros(64, 3, 3, 3)}
+    text = refused(InputError, fill, build("resnet18", 2, 32), Checkpoint(given), {}, "c.pt")
+    assert "1 of 122 do not fit, first conv1.weight is [64, 3, 3, 3] instead of [64, 3, 7, 7]" in text
