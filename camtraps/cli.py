@@ -6,7 +6,7 @@ import os
 import sys
 
 from camtraps import __version__
-from camtraps.commands import batch_api, calibrate, catalog, detect, exports, imports, labels, photos, taxonomy
+from camtraps.commands import batch_api, calibrate, catalog, detect, exports, imports, inspect, labels, photos, taxonomy
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   camtraps check-images mine --out bad.csv
   camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
+  camtraps inspect
   camtraps scores
   camtraps doctor
 """
@@ -66,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate):
+    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect):
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)

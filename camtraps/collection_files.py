@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from camtraps import label_specs, taxonomy
 from camtraps.collections import DATASET_COLUMNS, LOCATION_COLUMNS, read_datasets
-from camtraps.files import read_csv, replacing
+from camtraps.files import read_csv, replacing, write_text
 from camtraps.formats.rows import Location
 from camtraps.storage import is_local
 
@@ -72,6 +72,13 @@ def place_label_spec(collection: Path, source: Path) -> list[str]:
     for other in gone:
         other.unlink()
     return [f"{target} takes the place of {other}, which was removed" for other in gone]
+
+
+def create_splits(collection: Path) -> None:
+    """Make the folder for split files, with a line that says so: git keeps no empty folder, and DVC asks for it."""
+    note = collection / "splits" / "README.txt"
+    if not note.exists():
+        write_text(note, "Split files of other runs, for split.previous and split.match_test of params.yaml.\n")
 
 
 def missing_from_taxonomy(collection: Path, classes: Iterable[tuple[str, str]]) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from camtraps import metrics
-from camtraps.splits import SPLITS
+from camtraps.schema import SPLIT_NAMES as SPLITS
 
 UNCALIBRATED = "ece_uncalibrated"
 

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from camtraps import corrections, image_folders, summaries, taxonomy
-from camtraps.collection_files import record_datasets, record_locations, write_rows
+from camtraps.collection_files import create_splits, record_datasets, record_locations, write_rows
 from camtraps.errors import FailuresError, InputError
 from camtraps.files import file_digest
 from camtraps.formats import coco
@@ -83,6 +83,7 @@ def import_photos(collection: Path, source: Source, rules: Rules, max_failed: fl
         problems_path = collection / "problems" / f"{label}.csv"
         write_rows(problems_path, Problem._fields, gathered.problems())
         (collection / "detections").mkdir(exist_ok=True)
+        create_splits(collection)
         corrections.create(collection / "corrections.csv")
         record_datasets(collection, _dataset_rows(collection, source, gathered))
         record_locations(collection, gathered.locations, gathered.datasets, rules.dataset)

@@ -9,7 +9,7 @@ import pandas as pd
 from camtraps.cutting import member_name as crop_name
 from camtraps.errors import InputError
 from camtraps.files import read_json, replacing, write_text
-from camtraps.splits import SPLITS
+from camtraps.schema import SPLIT_NAMES as SPLITS
 
 UNKNOWN = "unknown_location"
 
