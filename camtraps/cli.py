@@ -6,7 +6,19 @@ import os
 import sys
 
 from camtraps import __version__
-from camtraps.commands import batch_api, calibrate, catalog, detect, exports, imports, labels, models, photos, taxonomy
+from camtraps.commands import (
+    batch_api,
+    calibrate,
+    catalog,
+    detect,
+    exports,
+    imports,
+    inspect,
+    labels,
+    models,
+    photos,
+    taxonomy,
+)
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
@@ -22,6 +34,7 @@ EXAMPLES = """examples:
   camtraps check-images mine --out bad.csv
   camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
+  camtraps inspect
   camtraps scores
   camtraps doctor
 """
@@ -66,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, models):
+    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models):
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)

@@ -11,9 +11,12 @@ from camtraps.files import read_csv, replacing, write_text
 from camtraps.formats.rows import Location
 from camtraps.storage import is_local
 
-FOREIGN = """Probabilities of other classifiers for the crops of this collection, to compare ours with.
+FOLDERS = {
+    "foreign": """Probabilities of other classifiers for the crops of this collection, to compare ours with.
 `camtraps import foreign FILE --name NAME` puts them here; params.yaml names the one to use (evaluate.foreign).
-"""
+""",
+    "splits": "Split files of other runs, for split.previous and split.match_test of params.yaml.\n",
+}
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -78,15 +81,14 @@ def place_label_spec(collection: Path, source: Path) -> list[str]:
     return [f"{target} takes the place of {other}, which was removed" for other in gone]
 
 
-def create_foreign(collection: Path) -> Path:
-    """Make the folder for what other classifiers said, unless it is there; give it.
+def create_folders(collection: Path) -> None:
+    """Make the folders for what a person may lay beside the catalog, unless they are there.
 
-    The stage evaluate depends on it, so it must exist in every clone: the text in it makes git keep it.
+    Stages depend on them, so they must exist in every clone: the text in each makes git keep it.
     """
-    folder = collection / "foreign"
-    if not (folder / "README.txt").exists():
-        write_text(folder / "README.txt", FOREIGN)
-    return folder
+    for name, text in FOLDERS.items():
+        if not (collection / name / "README.txt").exists():
+            write_text(collection / name / "README.txt", text)
 
 
 def missing_from_taxonomy(collection: Path, classes: Iterable[tuple[str, str]]) -> list[str]:

@@ -14,7 +14,7 @@ from camtraps.files import climbs
 from camtraps.foreign import targets
 from camtraps.params import check_range
 from camtraps.predictions import Predictions, quantised
-from camtraps.splits import SPLITS
+from camtraps.schema import SPLIT_NAMES as SPLITS
 
 # Of the scores, those that are told of a part of the crops, and those of a foreign classifier.
 OF_A_PART = ["locations", "top1", "top1_low", "top1_high", "top3", "macro_recall", "macro_f1", "log_loss", "ece"]

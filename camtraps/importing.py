@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from camtraps import corrections, image_folders, summaries, taxonomy
-from camtraps.collection_files import create_foreign, record_datasets, record_locations, write_rows
+from camtraps.collection_files import create_folders, record_datasets, record_locations, write_rows
 from camtraps.errors import FailuresError, InputError
 from camtraps.files import file_digest
 from camtraps.formats import coco
@@ -84,7 +84,7 @@ def import_photos(collection: Path, source: Source, rules: Rules, max_failed: fl
         write_rows(problems_path, Problem._fields, gathered.problems())
         (collection / "detections").mkdir(exist_ok=True)
         corrections.create(collection / "corrections.csv")
-        create_foreign(collection)
+        create_folders(collection)
         record_datasets(collection, _dataset_rows(collection, source, gathered))
         record_locations(collection, gathered.locations, gathered.datasets, rules.dataset)
         lines = [

@@ -135,6 +135,7 @@ CROPS = _table(
     ],
 )
 
+SPLIT_NAMES = ("train", "val", "test")
 # ``location`` of a photo without one is the stand-in that `splits.place` gives it.
 SPLITS = _table(
     "splits", ("dataset", "location"), [("dataset", TEXT), ("location", TEXT), ("split", TEXT), ("crops", WHOLE)]

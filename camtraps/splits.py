@@ -1,237 +1,179 @@
 """Whole locations to train, val and test, balanced over labels, the same for the same seed on every platform."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from camtraps import failures
 from camtraps.errors import InputError
-from camtraps.files import digest
-from camtraps.params import check_range
+from camtraps.placing import split_locations
+from camtraps.schema import SPLIT_NAMES as SPLITS
+from camtraps.split_params import SplitParams as SplitParams
 
-SPLITS = ("train", "val", "test")
-STARTS = 8  # greedy orders that are tried; the best after local search wins
-# A label that could be in a split but is not costs more than any imbalance can; so does a split without any location.
-ABSENT_COST = 10.0
-CROP_WEIGHT, LOCATION_WEIGHT = 2.0, 1.0  # as in the score of CameraTraps' random split
-
-Counts = NDArray[np.float64]
-Choice = NDArray[np.int64]  # a split for each location, (locations,)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SplitParams:
-    """Section ``split`` of params.yaml."""
-
-    seed: int
-    """Orders the locations before they are placed."""
-    val_fraction: float
-    """Share of each label's crops that should be in val."""
-    test_fraction: float
-    """Share of each label's crops that should be in test."""
-    min_locations: int
-    """Labels with crops at fewer locations than this are left out."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_range(self, val_fraction=(0.01, 0.8), test_fraction=(0.01, 0.8), min_locations=(1, None))
-        if self.val_fraction + self.test_fraction > 0.9:
-            raise ValueError(f"test_fraction: {self.test_fraction} and val_fraction {self.val_fraction} leave no train")
+KEY = ["dataset", "location"]
+# Below both of its numbers of crops, or below one of its numbers of locations, a split says little about a label: the
+# fewest locations, their least share, the fewest crops, their least share. As in CameraTraps' inspection notebook.
+LEAST = {"train": (10, 0.4, 1000, 0.4), "val": (5, 0.1, 300, 0.09), "test": (5, 0.1, 300, 0.09)}
+MAX_SAID = 5  # labels that are named one by one on stderr
 
 
 @dataclass(frozen=True)
 class Placed:
-    """Rows of the splits and assigned tables, the crops left out, and the balance by label and split."""
+    """Rows of the splits and assigned tables, the crops left out, the balance, and crops that are twice across splits.
+
+    ``duplicates`` has, of each pair, image, box, location and split of both, with ``_a`` and ``_b``; kind and distance.
+    """
 
     splits: pd.DataFrame
     assigned: pd.DataFrame
     skipped: pd.DataFrame
     balance: pd.DataFrame
+    duplicates: pd.DataFrame
 
 
-def place(crops: pd.DataFrame, params: SplitParams) -> Placed:
+def place(
+    crops: pd.DataFrame, params: SplitParams, known: pd.Series | None = None, links: pd.DataFrame | None = None
+) -> Placed:
     """Place every location in one split.
-
-    A photo without location is where its sequence is, or else counts as a location of its sequence, or of itself if it
-    has none, so there is never one giant pseudo-location.
 
     Args:
         crops: rows of the crops table.
-        params: fractions and seed.
+        params: fractions, method and seed.
+        known: splits of locations that are placed already, by dataset and location; others may be among them.
+        links: pairs of crops that are (nearly) the same, from `duplicates.find`.
 
     Raises:
-        InputError: fewer than two labels, or fewer than three locations, are left.
+        InputError: fewer than two labels, or fewer than three locations, are left, or a split gets no location.
     """
-    named = crops[["image", "box", "dataset", "label"]].assign(location=stand_in(crops))
-    locations = named.drop_duplicates(["dataset", "location", "label"]).groupby("label").size()
-    rare = named["label"].map(locations) < params.min_locations
-    skipped = _skipped(named[rare], locations, params.min_locations)
-    kept = named[~rare]
-    table = pd.crosstab([kept["dataset"], kept["location"]], kept["label"])
+    columns = ["image", "box", "dataset", "label"]
+    named = crops[columns].assign(location=stand_in(crops, params.without_location)).reset_index(drop=True)
+    reasons = _reasons(named, params.min_locations)
+    kept, left_out = named[reasons == ""], named[reasons != ""]
+    table = kept.groupby([*KEY, "label"]).size().unstack(fill_value=0)
     if table.shape[0] < len(SPLITS) or table.shape[1] < 2:
         raise InputError(
             f"data/crops: {table.shape[1]} labels at {table.shape[0]} locations are left to split; needs at least 2 "
             "labels at 3 locations: choose more photos in the label specification or lower split.min_locations"
         )
-    chosen = assign(table.to_numpy(np.float64), _targets(params), _orders(table.index, params.seed))
-    splits = table.index.to_frame(index=False).assign(
-        split=[SPLITS[at] for at in chosen], crops=table.sum(axis=1).to_numpy()
+    pairs = _located(links, kept)
+    split = split_locations(table, params, known, pairs if params.duplicates == "together" else pairs[:0])
+    for name in SPLITS:
+        if not (split == name).any():
+            raise InputError(f"data/crops: {name} gets no location; change split.method or the split files")
+    splits = split.reset_index().assign(crops=table.sum(axis=1).to_numpy())
+    assigned = kept.merge(splits[[*KEY, "split"]], on=KEY)[[*columns[:3], "location", "label", "split"]]
+    skipped = failures.rows(
+        "split", "skipped", zip(left_out["image"], left_out["box"], reasons[reasons != ""], strict=True)
     )
-    assigned = kept.merge(splits[["dataset", "location", "split"]], on=["dataset", "location"])
-    return Placed(splits, assigned, skipped, balance(assigned))
+    return Placed(splits, assigned, skipped, balance(assigned, params.fractions), _across(pairs, split))
 
 
-def stand_in(crops: pd.DataFrame) -> pd.Series:
+def stand_in(crops: pd.DataFrame, without: str = "sequence") -> pd.Series:
     """Give each crop's location, or what stands for it where the location is unknown.
 
-    That is the location of another photo of its sequence, else the sequence, else the photo itself.
+    That is the location of another photo of its sequence. Else, ``without`` says: the sequence, or the day on which the
+    sequence begins; where these are unknown too, the photo itself; under ``leave_out`` nothing. So there is never one
+    giant pseudo-location.
     """
-    known = crops["location"].fillna(crops.groupby(["dataset", "sequence"])["location"].transform("min"))
-    sequence = ("sequence " + crops["sequence"]).where(crops["sequence"].notna(), "photo " + crops["image"])
-    return known.where(known.notna(), sequence).astype("str")
+    if crops["location"].notna().all():
+        return crops["location"].astype("str")
+    together = crops.groupby(["dataset", "sequence"])
+    known = crops["location"].fillna(together["location"].transform("min"))
+    if without == "leave_out":
+        return known.astype("str")
+    names = ("sequence " + crops["sequence"]).where(crops["sequence"].notna(), "photo " + crops["image"])
+    if without == "day":
+        first = together["datetime"].transform("min").fillna(crops["datetime"])
+        days = pd.Series(np.datetime_as_string(first.to_numpy("datetime64[D]")), crops.index, "str")
+        names = names.where(first.isna(), "day " + days)
+    return known.where(known.notna(), names).astype("str")
 
 
-def assign(table: Counts, targets: Counts, orders: list[Choice]) -> Choice:
-    """Choose a split for each location: greedy in several orders, then moves and swaps while they help.
-
-    The cost is the sum over splits and labels of ``2 (crop share - target)^2 + (location share - target)^2``, plus a
-    large constant for each label that is absent from a split though it has a location to spare.
-
-    Args:
-        table: crops, (locations, labels).
-        targets: wanted share of each split, summing to 1.
-        orders: location orders to try.
-
-    Returns:
-        The index of the split, (locations,).
-    """
-    present = table > 0
-    shares = np.stack([table / table.sum(axis=0), present / present.sum(axis=0)], axis=1)
-    task = _Task(shares, targets, present.sum(axis=0) >= len(targets))
-    # Locations with the largest share of some label are the hardest to place: the first try begins with them.
-    hardest = orders[0][np.argsort(-shares[orders[0], 0].max(axis=1).round(6), kind="stable")]
-    tries = [_improve(_greedy(task, order), task) for order in [hardest, *orders[1:]]]
-    costs = [task.cost(task.sums(chosen), targets).sum() for chosen in tries]
-    return tries[int(np.argmin(np.round(costs, 12)))]
-
-
-def balance(assigned: pd.DataFrame) -> pd.DataFrame:
+def balance(assigned: pd.DataFrame, wanted: Sequence[float]) -> pd.DataFrame:
     """Count crops and locations by label and split, absent combinations included.
 
+    Args:
+        assigned: rows of the assigned table.
+        wanted: shares of train, val and test.
+
     Returns:
-        label, split, crops, locations, crop_fraction (of the label's crops).
+        label, split, crops, locations, crop_fraction and location_fraction (of the label's), deviation (of the crop
+        fraction from the wanted one), warning (empty, or what there is too little of).
     """
     index = pd.MultiIndex.from_product([sorted(assigned["label"].unique()), SPLITS], names=["label", "split"])
     crops = assigned.groupby(["label", "split"]).size().reindex(index, fill_value=0)
-    places = assigned.drop_duplicates(["label", "split", "dataset", "location"]).groupby(["label", "split"]).size()
-    fraction = (crops / crops.groupby("label").transform("sum")).round(4)
-    table = {"crops": crops, "locations": places.reindex(index, fill_value=0), "crop_fraction": fraction}
-    return pd.DataFrame(table).reset_index()
+    places = assigned.drop_duplicates(["label", "split", *KEY]).groupby(["label", "split"]).size()
+    places = places.reindex(index, fill_value=0)
+    shares = [(counts / counts.groupby("label").transform("sum")).round(4) for counts in (crops, places)]
+    table = pd.DataFrame({"crops": crops, "locations": places, "crop_fraction": shares[0]})
+    table["location_fraction"] = shares[1]
+    table["deviation"] = (shares[0] - np.tile(wanted, len(table) // len(SPLITS))).round(4)
+    return table.assign(warning=[_warning(row) for row in table.itertuples()]).reset_index()
 
 
 def warnings_of(placed: Placed) -> list[str]:
-    """Say which labels are left out, absent from a split, or far from the wanted share."""
-    lines = sorted(set(placed.skipped["reason"]))
-    for row in placed.balance.itertuples():
-        if row.crops == 0:
-            lines.append(f"label {row.label} has no crop in {row.split}: more locations of it would help")
+    """Say which labels are left out or absent from a split, where there is little, and what stands twice."""
+    table = placed.balance
+    absent = table[table["crops"] == 0].groupby("label")["split"].agg(", ".join)
+    lines = _some(sorted(set(placed.skipped["reason"])), "more reasons to leave crops out")
+    lines += _some(
+        [f"label {label} has no crop in {names}: more locations of it would help" for label, names in absent.items()],
+        "more labels without crops in a split",
+    )
+    few = int((table["warning"] != "").sum())
+    if few:
+        lines.append(f"{few} of {len(table)} rows of data/splits/balance.csv have a warning: few locations or crops")
+    if len(placed.duplicates):
+        kinds = placed.duplicates["kind"].value_counts(sort=False).sort_index()
+        said = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
+        lines.append(f"{len(placed.duplicates):,} pairs of crops across splits (data/splits/duplicates.csv): {said}")
     return lines
 
 
-def _targets(params: SplitParams) -> Counts:
-    return np.array([1 - params.val_fraction - params.test_fraction, params.val_fraction, params.test_fraction])
+def _some(lines: list[str], rest: str) -> list[str]:
+    more = len(lines) - MAX_SAID
+    return [*lines[:MAX_SAID], f"{more:,} {rest}"] if more > 1 else lines
 
 
-def _orders(index: pd.MultiIndex, seed: int) -> list[Choice]:
-    keys = [[digest(str(seed), str(start), *map(str, key)) for key in index] for start in range(STARTS)]
-    return [np.array(sorted(range(len(index)), key=draws.__getitem__), np.int64) for draws in keys]
+def _warning(row: Any) -> str:
+    _, name = row.Index
+    places, place_share, crops, crop_share = LEAST[name]
+    few = {
+        "locations": row.locations < places or row.location_fraction < place_share,
+        "crops": row.crops < crops and row.crop_fraction < crop_share,
+    }
+    return "; ".join(f"few {what}" for what, is_few in few.items() if is_few)
 
 
-def _skipped(rare: pd.DataFrame, locations: pd.Series, least: int) -> pd.DataFrame:
-    reasons = [
-        f"label {label} has {locations[label]} locations, fewer than split.min_locations {least}"
-        for label in rare["label"]
-    ]
-    return failures.rows("split", "skipped", zip(rare["image"], rare["box"], reasons, strict=True))
+def _reasons(named: pd.DataFrame, least: int) -> pd.Series:
+    """Say why a crop is left out; empty where it is not."""
+    locations = named.dropna().drop_duplicates([*KEY, "label"]).groupby("label").size()
+    reason_of = {
+        label: f"label {label} has {number} locations, fewer than split.min_locations {least}" if number < least else ""
+        for label, number in locations.reindex(named["label"].unique(), fill_value=0).items()
+    }
+    reasons = named["label"].map(reason_of).astype("str")
+    return reasons.where(named["location"].notna(), "no location (split.without_location: leave_out)")
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What is to be balanced: shares (locations, 2, labels) of each label's crops and of its locations."""
-
-    shares: Counts
-    targets: Counts
-    possible: NDArray[np.bool_]  # (labels,): has a location for each split
-
-    def sums(self, chosen: Choice) -> Counts:
-        """Add up the shares of each split: (splits, 2, labels)."""
-        sums = np.zeros((len(self.targets), *self.shares.shape[1:]))
-        np.add.at(sums, chosen, self.shares)
-        return sums
-
-    def cost(self, sums: Counts, targets: Counts | np.float64) -> Counts:
-        """Cost of splits with the given sums (rows, 2, labels) and targets, (rows,) or one for all."""
-        weights = np.array([CROP_WEIGHT, LOCATION_WEIGHT])[:, None]
-        deviation = ((sums - np.asarray(targets)[..., None, None]) ** 2 * weights).sum(axis=(-1, -2))
-        absent = ((sums[..., 1, :] < 1e-9) & self.possible).sum(axis=-1)
-        empty = sums[..., 1, :].sum(axis=-1) < 1e-9
-        return np.asarray(deviation + (absent + empty) * ABSENT_COST)
+def _located(links: pd.DataFrame | None, kept: pd.DataFrame) -> pd.DataFrame:
+    """Put image, box, dataset and location of both crops beside the links between crops that are kept."""
+    if links is None:
+        links = pd.DataFrame({"a": 0, "b": 0, "kind": "", "distance": 0}, range(0))
+    links = links[links["a"].isin(kept.index) & links["b"].isin(kept.index)].reset_index(drop=True)
+    crops = kept[["image", "box", *KEY]]
+    sides = [crops.loc[links[side]].reset_index(drop=True).add_suffix(f"_{side}") for side in "ab"]
+    return pd.concat([*sides, links[["kind", "distance"]]], axis=1)
 
 
-def _greedy(task: _Task, order: Choice) -> Choice:
-    chosen = np.zeros(len(task.shares), np.int64)
-    sums = task.sums(chosen) * 0
-    for at in order:
-        wanted = task.targets[:, None, None]
-        change = ((sums + task.shares[at] - wanted) ** 2 - (sums - wanted) ** 2).sum(axis=(1, 2))
-        chosen[at] = int(np.argmin(change.round(12)))
-        sums[chosen[at]] += task.shares[at]
-    return chosen
-
-
-def _improve(chosen: Choice, task: _Task) -> Choice:
-    """Make the best single move, else an improving swap, until neither helps."""
-    while True:
-        better = _move(chosen, task)
-        if better is None:
-            better = _swap(chosen, task)
-        if better is None:
-            return chosen
-        chosen = better
-
-
-def _move(chosen: Choice, task: _Task) -> Choice | None:
-    sums = task.sums(chosen)
-    cost = task.cost(sums, task.targets)
-    without = task.cost(sums[chosen] - task.shares, task.targets[chosen])  # (locations,)
-    within = np.stack([task.cost(sums[at] + task.shares, target) for at, target in enumerate(task.targets)])
-    gain = (cost[chosen] - without) + (cost[:, None] - within)  # (splits, locations)
-    gain[chosen, np.arange(len(chosen))] = 0.0
-    split, at = np.unravel_index(int(np.argmax(gain.round(12))), gain.shape)
-    return _changed(chosen, {int(at): int(split)}) if gain[split, at] > 1e-9 else None
-
-
-def _swap(chosen: Choice, task: _Task) -> Choice | None:
-    sums = task.sums(chosen)
-    cost = task.cost(sums, task.targets)
-    for at, here in enumerate(chosen):
-        others = np.flatnonzero(chosen > here)
-        if not len(others):
-            continue
-        there = chosen[others]
-        change = task.shares[others] - task.shares[at]
-        gain = cost[here] - task.cost(sums[here] + change, task.targets[here])
-        gain = gain + cost[there] - task.cost(sums[there] - change, task.targets[there])
-        best = int(np.argmax(gain.round(12)))
-        if gain[best] > 1e-9:
-            return _changed(chosen, {at: int(there[best]), int(others[best]): int(here)})
-    return None
-
-
-def _changed(chosen: Choice, changes: dict[int, int]) -> Choice:
-    changed = chosen.copy()
-    for at, split in changes.items():
-        changed[at] = split
-    return changed
+def _across(pairs: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
+    """Choose the pairs that lie in different splits."""
+    for side in "ab":
+        keys = pd.MultiIndex.from_frame(pairs[[f"{name}_{side}" for name in KEY]])
+        pairs = pairs.assign(**{f"split_{side}": split.reindex(keys).to_numpy()})
+    columns = [f"{name}_{side}" for side in "ab" for name in ("split", *KEY, "image", "box")]
+    across = pairs.loc[pairs["split_a"] != pairs["split_b"], ["kind", "distance", *columns]]
+    return across.sort_values(["kind", "distance", "image_a", "box_a", "image_b", "box_b"], ignore_index=True)

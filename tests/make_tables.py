@@ -15,12 +15,17 @@ from camtraps.detections import DetectParams
 from camtraps.images import encode
 from camtraps.predictions import Predictions
 from camtraps.schema import CROPS, PREDICTIONS, Table
+from camtraps.split_params import SplitParams
 
 DETECT = {"recorded": "all", "detector": "motion", "model": None, "image_size": None, "batch_size": 8, "threshold": 0.3}
 DETECT |= {"repeat_iou": 0.9, "repeat_sequences": None, "max_failed": 0.0}
 CROP = {"categories": ("animal",), "threshold": 0.3, "drop_repeats": True, "rule": "camtraps", "shape": "square"}
 CROP |= {"margin": 1.0, "min_side": 16, "max_side": 512, "quality": 92, "subsampling": 420}
 CROP |= {"save_full_images": False, "max_failed": 0.0}
+
+SPLIT = {"seed": 1, "method": "balanced", "val_fraction": 0.15, "test_fraction": 0.2, "location_weight": 0.5}
+SPLIT |= {"min_locations": 3, "without_location": "sequence", "previous": None, "match_test": None}
+SPLIT |= {"duplicates": "report"}
 
 FILLED = {"string": "-", "double": 0.25, "int32": 0, "int64": 0, "bool": False}
 
@@ -33,6 +38,11 @@ def detect_params(**changes: Any) -> DetectParams:
 def crop_params(**changes: Any) -> CropParams:
     """Make the parameters of the stage crop."""
     return CropParams(**CROP | changes)
+
+
+def split_params(**changes: Any) -> SplitParams:
+    """Make the parameters of the stage split."""
+    return SplitParams(**SPLIT | changes)
 
 
 def rows(table: Table, *given: dict[str, Any]) -> pd.DataFrame:

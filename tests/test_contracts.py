@@ -42,6 +42,9 @@ LAYERS = [
     ["reading"],
     ["taxonomy_checks", "taxonomy_outline", "label_rules", "existence", "failures", "collections"],
     ["plots", "predictions"],
+    ["split_params", "balancing", "duplicates"],
+    ["ancestor_splits", "split_files"],
+    ["placing"],
     ["recorded", "downloads", "journal", "calibration", "repeats"],
     ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders", "regions"],
     ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
@@ -50,7 +53,7 @@ LAYERS = [
     ["label_json", "label_csv"],
     ["label_specs"],
     ["labels"],
-    ["suggestion", "explanation", "hits"],
+    ["suggestion", "explanation", "hits", "signatures"],
     ["acceptance", "examples", "foreign"],
     ["weights", "metrics", "catalog", "crops", "detections", "splits", "review", "detectors.background"],
     ["detectors.model_files", "detectors.batch_client"],
@@ -71,12 +74,14 @@ LAYERS = [
     ["inference", "tasks"],
     ["optimizing"],
     ["training", "evaluation", "merge", "reports"],
+    ["inspection"],
     ["demo"],
     ["doctor"],
     ["commands.common"],
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
+    ["commands.inspect"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
@@ -132,10 +137,10 @@ def test_a_stage_depends_on_exactly_the_code_it_imports(path):
     assert deps == code_deps(path)
 
 
-def test_the_folder_of_foreign_classifiers_is_there_in_a_fresh_clone():
+@pytest.mark.parametrize("name", collection_files.FOLDERS)
+def test_folders_that_stages_depend_on_are_there_in_a_fresh_clone(name):
     # A stage's dependency must exist; git keeps no empty folder.
-    text = (ROOT / "data/demo/foreign/README.txt").read_text()
-    assert text == collection_files.FOREIGN
+    assert (ROOT / "data/demo" / name / "README.txt").read_text() == collection_files.FOLDERS[name]
 
 
 def test_every_stage_runs_as_a_module_and_has_a_file():

@@ -193,6 +193,7 @@ def _import_detections(options: argparse.Namespace) -> int:
 def _import_foreign(options: argparse.Namespace) -> int:
     from camtraps import collection_files, foreign
 
-    folder = collection_files.create_foreign(collection(options.name))
-    say(*foreign.place(folder, options.source, options.mapping))
+    folder = collection(options.name)
+    collection_files.create_folders(folder)
+    say(*foreign.place(folder / "foreign", options.source, options.mapping))
     return 0

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from camtraps import metrics, plots
 from camtraps.files import replacing, write_text
 from camtraps.predictions import Predictions
+from camtraps.schema import SPLIT_NAMES as SPLITS
 from camtraps.shards import member_name
-from camtraps.splits import SPLITS
 
 CHUNK = 10_000  # crops whose text is held in memory
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from camtraps.errors import InputError
 from camtraps.files import read_json, replacing, write_text
+from camtraps.schema import SPLIT_NAMES as SPLITS
 from camtraps.shards import member_name as crop_name
-from camtraps.splits import SPLITS
 
 UNKNOWN = "unknown_location"
 
