@@ -107,31 +107,22 @@ def evaluate(
         params: section ``evaluate``.
     """
     given = answers(table, logits, classes)
-    crops, raw = given.calibrated(temperature), given.calibrated(1.0)
-    majority = int(np.bincount(given.labels[given.splits == "train"], minlength=len(classes)).argmax())
-    levels = {"crop": crops}
-    sequences = (table["dataset"] + "/" + table["sequence"]).fillna(table["image"])
-    for level, keys in (("image", table["image"]), ("sequence", sequences)):
-        levels[level] = together(given, keys).calibrated(temperature)
-    by_level = pd.concat([_by_part(of_level, "level", level, majority) for level, of_level in levels.items()])
-    lights = np.where(table["night"], "night", "day")
-    by_light = _parts(crops, "light", lights, majority)
-    scores = {split: metrics.scores(a.labels, a.values, a.places, majority) for split, a in _splits(crops)}
-    for split, part in _splits(raw):
-        scores[split]["ece_uncalibrated"] = round(metrics.calibration_error(part.labels, part.values), 4)
-        scores[split]["brier_uncalibrated"] = round(metrics.brier(part.labels, part.values), 4)
-    for name, part in (("level", by_level[by_level["level"] != "crop"]), ("light", by_light)):
-        for row in part.itertuples():
+    crops = given.calibrated(temperature)
+    by_level = _levels(given, table, temperature)
+    by_light = _parts(crops, "light", np.where(table["night"], "night", "day"))
+    scores = _scores(crops, given)
+    for name, rows in (("level", by_level[by_level["level"] != "crop"]), ("light", by_light)):
+        for row in rows.itertuples():
             scores[row.split][f"{getattr(row, name)}_top1"] = row.top1
     return Evaluation(
         scores,
         {
             "per_class": per_class(crops, classes),
             "confusion": confusion(table),
-            "reliability": _reliability(crops),
-            "reliability_uncalibrated": _reliability(raw),
+            "reliability": _reliability(given, temperature),
+            "reliability_uncalibrated": _reliability(given, 1.0),
             "per_location": _per_location(table),
-            "per_dataset": _parts(crops, "dataset", table["dataset"].to_numpy(), majority),
+            "per_dataset": _parts(crops, "dataset", table["dataset"].to_numpy()),
             "per_light": by_light,
             "levels": by_level.rename(columns={"crops": "examples"}),
             "accept": acceptance.overall(table),
@@ -220,23 +211,47 @@ def _splits(given: Answers) -> Iterator[tuple[str, Answers]]:
             yield split, given.where(here)
 
 
-def _by_part(part: Answers, name: str, value: str, majority: int) -> pd.DataFrame:
+def _scores(crops: Answers, logits: Answers) -> dict[str, dict[str, float]]:
+    """Score the crops of each split, their calibration also as it was before."""
+    trained = logits.labels[logits.splits == "train"]
+    majority = int(np.bincount(trained, minlength=logits.values.shape[1]).argmax())
+    scores = {split: metrics.scores(a.labels, a.values, a.places, majority) for split, a in _splits(crops)}
+    for split, part in _splits(logits):
+        raw = metrics.calibrated(part.values, 1.0)
+        scores[split]["ece_uncalibrated"] = round(metrics.calibration_error(part.labels, raw), 4)
+        scores[split]["brier_uncalibrated"] = round(metrics.brier(part.labels, raw), 4)
+    return scores
+
+
+def _levels(logits: Answers, table: pd.DataFrame, temperature: float) -> pd.DataFrame:
+    """Score crops, photos and sequences; a photo without sequence is one of its own."""
+    sequences = (table["dataset"] + "/" + table["sequence"]).fillna(table["image"])
+    parts = [_by_part(logits.calibrated(temperature), "level", "crop")]
+    for level, keys in (("image", table["image"]), ("sequence", sequences)):
+        parts.append(_by_part(together(logits, keys).calibrated(temperature), "level", level))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _by_part(part: Answers, name: str, value: str) -> pd.DataFrame:
     rows = []
     for split, each in _splits(part):
-        scores = metrics.scores(each.labels, each.values, each.places, majority)
+        scores = metrics.scores_of_part(each.labels, each.values, each.places)
         chosen = {key: scores[key] for key in OF_A_PART if key in scores}
         rows.append({"split": split, name: value, "crops": len(each.labels)} | chosen)
     return pd.DataFrame(rows)
 
 
-def _parts(crops: Answers, name: str, values: NDArray[Any], majority: int) -> pd.DataFrame:
-    parts = [_by_part(crops.where(values == value), name, value, majority) for value in sorted(set(values))]
+def _parts(crops: Answers, name: str, values: NDArray[Any]) -> pd.DataFrame:
+    parts = [_by_part(crops.where(values == value), name, value) for value in sorted(set(values))]
     table = pd.concat(parts, ignore_index=True)
     return table.sort_values("split", key=lambda column: column.map(SPLITS.index), kind="stable", ignore_index=True)
 
 
-def _reliability(crops: Answers) -> pd.DataFrame:
-    parts = [metrics.reliability(part.labels, part.values).assign(split=split) for split, part in _splits(crops)]
+def _reliability(crops: Answers, temperature: float) -> pd.DataFrame:
+    parts = [
+        metrics.reliability(part.labels, metrics.calibrated(part.values, temperature)).assign(split=split)
+        for split, part in _splits(crops)
+    ]
     return pd.concat(parts, ignore_index=True)[["split", "bin", "crops", "confidence", "accuracy"]]
 
 

@@ -13,6 +13,10 @@ from sklearn.metrics import average_precision_score, f1_score, precision_recall_
 BINS = 15  # of the calibration error
 RESAMPLES = 2000
 TOPS = (1, 3, 5)
+SCORES: tuple[str, ...] = (
+    *("crops", "locations", "top1", "top3", "top5", "macro_recall", "macro_f1", "macro_ap", "micro_ap"),
+    *("log_loss", "brier", "ece", "top1_majority", "top1_low", "top1_high", "macro_recall_low", "macro_recall_high"),
+)
 LEVELS = 2**19  # of probabilities, as finely as `predictions` stores them
 BLOCK = 65_536  # crops whose pairs with classes are held in memory at once
 
@@ -21,16 +25,31 @@ Probabilities = NDArray[np.float64]  # (crops, classes), rows sum to 1
 
 
 def scores(labels: Labels, probabilities: Probabilities, locations: NDArray[Any], majority: int) -> dict[str, float]:
-    """Score the crops of one split.
-
-    Macro scores are means over the classes that occur in the split, so that a class without crops there neither helps
-    nor harms. `top3` and `top5` are absent where there are fewer classes. Intervals are of 95%.
+    """Score the crops of one split: what `scores_of_part` says, average precision, and the baseline.
 
     Args:
         labels: true class index, (crops,).
         probabilities: (crops, classes).
         locations: (crops,); crops of one location are not independent, so the intervals resample locations.
         majority: the commonest class of the training split.
+    """
+    present = np.unique(labels)
+    precisions = [average_precision_score(labels == each, probabilities[:, each]) for each in present]
+    more = {
+        "macro_ap": float(np.mean(precisions)),
+        "micro_ap": micro_average_precision(labels, probabilities),
+        "top1_majority": float((labels == majority).mean()),
+    }
+    values = scores_of_part(labels, probabilities, locations) | {name: round(more[name], 4) for name in more}
+    return {name: values[name] for name in SCORES if name in values}
+
+
+def scores_of_part(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]) -> dict[str, float]:
+    """Score some crops with what is quick to compute.
+
+    Macro scores are means over the classes that occur among them, so that a class without crops there neither helps
+    nor harms. `top3` and `top5` are absent where there are fewer classes. Intervals are of 95%. Arguments as in
+    `scores`.
     """
     predicted = probabilities.argmax(axis=1)
     present = np.unique(labels)
@@ -42,12 +61,9 @@ def scores(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]
         **{f"top{k}": top_k(labels, probabilities, k) for k in TOPS if k <= probabilities.shape[1]},
         "macro_recall": recall_score(labels, predicted, labels=present, average="macro", zero_division=0),
         "macro_f1": f1_score(labels, predicted, labels=present, average="macro", zero_division=0),
-        "macro_ap": float(np.mean([average_precision_score(labels == c, probabilities[:, c]) for c in present])),
-        "micro_ap": micro_average_precision(labels, probabilities),
         "log_loss": log_loss(labels, probabilities).mean(),
         "brier": brier(labels, probabilities),
         "ece": calibration_error(labels, probabilities),
-        "top1_majority": float((labels == majority).mean()),
         "top1_low": low,
         "top1_high": high,
         "macro_recall_low": macro_low,
@@ -210,4 +226,7 @@ def fit_temperature(labels: Labels, logits: NDArray[np.float64]) -> float:
 
 def calibrated(logits: NDArray[np.float64], temperature: float) -> Probabilities:
     """Turn logits into probabilities at a temperature."""
-    return np.asarray(softmax(logits / temperature, axis=1))
+    found = np.empty(logits.shape)
+    for start in range(0, len(logits), BLOCK):
+        found[start : start + BLOCK] = softmax(logits[start : start + BLOCK] / temperature, axis=1)
+    return found
