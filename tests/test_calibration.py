@@ -34,6 +34,7 @@ def test_calibration_keeps_the_order_of_confidences():
 
 
 def test_between_points_lies_a_line_and_beyond_them_the_end():
+    """R9: a confidence beyond the fitted ones ended training."""
     assert HALF(np.array([0.0, 0.2, 0.5, 0.8, 1.0])).tolist() == pytest.approx([0.1, 0.1, 0.25, 0.4, 0.4])
 
 

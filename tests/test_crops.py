@@ -195,6 +195,7 @@ def test_a_chosen_box_carries_the_label_of_its_photo():
 
 
 def test_no_box_of_a_photo_with_several_labels_is_cut():
+    # R12: labels of more than one class were accepted, and could not be learned.
     taken, reasons = chosen(animal(0.9), animal(0.1), animal(named="deer"), labels=("fox", "deer"))
     assert taken == []
     assert set(reasons.values()) == {"several labels: fox, deer; training takes one a crop"}

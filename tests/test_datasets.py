@@ -77,6 +77,7 @@ def test_a_worker_process_changes_nothing(dataset):
 
 @FORK
 def test_one_loader_gives_any_number_of_epochs(dataset):
+    """R10: workers were started anew for every epoch."""
     loader = Loader(dataset, 1)
     epochs = [list(loader.batches(chunks([Pick(row, None) for row in rows], 2))) for rows in ((0, 1, 2), (6, 5))]
     assert [[batch.rows.tolist() for batch in epoch] for epoch in epochs] == [[[0, 1], [2]], [[6, 5]]]

@@ -143,6 +143,7 @@ def test_other_params_do_not_continue_from_a_checkpoint(tmp_path):
 # Python 3.12 warns of every fork of a process that has threads.
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_the_number_of_workers_changes_nothing(tmp_path, monkeypatch):
+    """R16: seeds did not reach the views that worker processes drew."""
     task, params = learn(tmp_path), replace(PARAMS, epochs=2)
     alone, _ = run(task, params)
     monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "with a worker"))
@@ -226,6 +227,7 @@ def test_crops_are_weighted_as_asked(by_label, by_confidence, expected):
 
 
 def test_the_task_takes_the_crops_of_train_and_val(tmp_path):
+    """R6: the test split was looked at whenever val got better; here training never sees it."""
     task = learn(tmp_path)
     assert task.classes == ["blue", "green", "red"]
     assert [task.classes[at] for at in task.train.labels] == TRAIN
@@ -258,12 +260,14 @@ def test_the_hash_of_the_data_changes_with_a_crop_and_not_with_the_order(tmp_pat
     ],
 )
 def test_a_split_that_lacks_crops_is_a_clear_error(tmp_path, train_labels, val_labels, what):
+    """R15: an assertion, after all data had been read."""
     with pytest.raises(InputError) as error:
         learn(tmp_path, train_labels, val_labels)
     assert str(error.value) == f"data/splits: {what}; raise split.min_locations or change split.seed"
 
 
 def test_the_description_says_all_that_the_model_must_know(tmp_path):
+    """R16: params.json had neither classes, image size nor hashes of the data."""
     task = learn(tmp_path)
     trained = training.Trained(None, 1.5, best_epoch=2, history=[], start="none", failed={})
     taxa = {name: {"taxa": [f"species {name}"]} for name in ("red", "green", "blue", "unused")}
@@ -278,6 +282,7 @@ def test_the_description_says_all_that_the_model_must_know(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"epochs": 0}, "epochs: must be at least 1, got 0"),  # R3: the default, which ended in a KeyError
         ({"batch_size": 1}, "batch_size: must be at least 2, got 1"),
         ({"image_size": 16}, "image_size: must be from 32 to 2048, got 16"),
         ({"label_smoothing": 0.9}, "label_smoothing: must be from 0.0 to 0.5, got 0.9"),
@@ -425,3 +430,12 @@ def test_a_network_in_its_first_phase_has_only_its_head_in_training():
     set_phase(network, only_head=False)
     assert all(value.requires_grad for value in network.parameters())
     assert all(module.training for module in network.modules())
+
+
+@pytest.mark.parametrize("metric", ["macro_recall", "top1", "log_loss"])
+def test_the_metric_that_chooses_the_epoch_has_one_name_and_one_meaning(tmp_path, metric):
+    """R14: acc_top1 was balanced or not, as the sampling of training was."""
+    _, logged = run(learn(tmp_path), replace(PARAMS, metric=metric, epochs=1))
+    assert {"val_macro_recall", "val_top1", "val_log_loss", f"val_{metric}_error"} <= set(logged[0])
+    # Three crops of three classes: the mean over crops is that over classes.
+    assert logged[0]["val_macro_recall"] == logged[0]["val_top1"]
