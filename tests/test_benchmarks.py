@@ -8,7 +8,7 @@ import pytest
 from imports import ROOT
 from PIL import Image
 
-from benchmarks import ancestor_crop, ancestor_query, crop, generated, generated_photos, query
+from benchmarks import ancestor_crop, ancestor_query, crop, generated, generated_photos, query, split
 from camtraps import catalog, layout, regions, tables
 from camtraps.formats import coco, rows
 from camtraps.schema import BOXES, QUERIED
@@ -242,3 +242,18 @@ def test_the_crop_benchmark_can_be_tried_out(tmp_path, monkeypatch, capsys):
     assert int(said["incremental_of_shards"]) > 30
     assert list(tmp_path.glob("camtraps-bench-*")) == []
     assert not crop.RESULTS.exists()
+
+
+def test_the_split_is_measured_beside_random_tries(tmp_path):
+    values = split.measure_split(tmp_path, split.SMALL)
+    assert list(values) == [
+        "split_seconds", "split_mean_deviation", "split_random_seconds", "split_random_mean_deviation",
+    ]  # fmt: skip
+    assert 0 < values["split_mean_deviation"] <= values["split_random_mean_deviation"] < 0.3
+
+
+def test_labels_of_the_measured_split_are_at_some_locations_each():
+    crops = split.crops_table(split.SMALL)
+    places = crops.groupby("label")["location"].nunique()
+    assert len(crops) == 1000
+    assert places.between(3, 29).all()
