@@ -53,7 +53,8 @@ def smallest_first(problem: Problem, order: Choice) -> Choice:
     """Place the locations of one label after the other, labels and locations with the fewest crops first.
 
     A location goes to the last split that has too little of the label yet, else to the first. So test and val are
-    filled with small locations, whatever other labels they have.
+    filled with small locations, whatever other labels they have. CameraTraps could take the datasets that a label's
+    ``prioritize`` names first; ours does not, so that the split depends on no label specification.
 
     Args:
         problem: the units and what is wanted; those that are fixed stay.

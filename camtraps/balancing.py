@@ -146,14 +146,15 @@ class _Search:
 
     def _swap(self, chosen: Choice, state: "_State") -> Choice | None:
         """Make the best swap of the first unit that has one that helps."""
-        free = np.flatnonzero(self.fixed == FREE)
-        for start in range(0, len(free), ROWS):
-            rows = free[start : start + ROWS]
-            gain = self._swap_gains(rows, free, chosen, state)
+        free = self.fixed == FREE
+        early, late = np.flatnonzero(free & (chosen < len(self.targets) - 1)), np.flatnonzero(free & (chosen > 0))
+        for start in range(0, len(early), ROWS):
+            rows = early[start : start + ROWS]
+            gain = self._swap_gains(rows, late, chosen, state)
             helps = (gain > LEAST_GAIN).any(axis=1)
             if helps.any():
                 first = int(np.argmax(helps))
-                here, there = rows[first], free[int(np.argmax(gain[first].round(12)))]
+                here, there = rows[first], late[int(np.argmax(gain[first].round(12)))]
                 return _changed(chosen, {int(here): int(chosen[there]), int(there): int(chosen[here])})
         return None
 

@@ -46,7 +46,8 @@ def place(
         links: pairs of crops that are (nearly) the same, from `duplicates.find`.
 
     Raises:
-        InputError: fewer than two labels, or fewer than three locations, are left, or a split gets no location.
+        InputError: fewer than two labels, or fewer than three locations, are left; a split gets no location; or none
+            of the known ones is here.
     """
     columns = ["image", "box", "dataset", "label"]
     named = crops[columns].assign(location=stand_in(crops, params.without_location)).reset_index(drop=True)
@@ -57,6 +58,11 @@ def place(
         raise InputError(
             f"data/crops: {table.shape[1]} labels at {table.shape[0]} locations are left to split; needs at least 2 "
             "labels at 3 locations: choose more photos in the label specification or lower split.min_locations"
+        )
+    if known is not None and not table.index.isin(known.index).any():
+        raise InputError(
+            f"data/<name>/splits: none of the {len(known)} locations of split.previous and split.match_test has crops "
+            "here; are datasets and locations called the same?"
         )
     pairs = _located(links, kept)
     split = split_locations(table, params, known, pairs if params.duplicates == "together" else pairs[:0])

@@ -80,3 +80,12 @@ def test_classes_that_the_taxonomy_lacks_are_named(collection, tmp_path):
         "warning: mine/taxonomy.csv has no row for 1 of 2 classes: fox; add rows, or import with a --dataset that its "
         "dataset_name column has: tiny"
     ]
+
+
+def test_the_folder_of_split_files_says_what_it_is_for_and_is_left_as_it_is(collection):
+    files.create_splits(collection)
+    note = collection / "splits" / "README.txt"
+    assert note.read_text() == "Split files of other runs, for split.previous and split.match_test of params.yaml.\n"
+    note.write_text("mine")
+    files.create_splits(collection)
+    assert note.read_text() == "mine"

@@ -112,6 +112,22 @@ def test_an_experiment_with_a_small_learning_rate_runs_train_again_but_not_crop(
     clone.run("dvc", "repro")
 
 
+def test_a_change_of_the_split_file_splits_again(clone):
+    splits = pd.read_parquet(clone.path / "data/splits/splits.parquet")
+    clone.set_params(split={"previous": "old.json"})
+    home = clone.path / "data/demo/splits"
+    for name in ("val", "train"):
+        pair = splits.loc[splits["split"] == "test", ["dataset", "location"]].iloc[0].tolist()
+        (home / "old.json").write_text(json.dumps({name: [pair]}))
+        assert "Running stage 'split'" in clone.run("dvc", "repro", "split")
+        after = pd.read_parquet(clone.path / "data/splits/splits.parquet").set_index(["dataset", "location"])["split"]
+        assert after[tuple(pair)] == name
+        assert "Running stage" not in clone.run("dvc", "repro", "split")
+    (home / "old.json").unlink()
+    clone.git("checkout", "HEAD", "params.yaml")
+    clone.run("dvc", "repro")
+
+
 def test_forced_again_with_other_worker_numbers_all_bytes_are_the_same(clone):
     before = outputs(clone)
     clone.set_params(train={"num_workers": 0})

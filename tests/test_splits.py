@@ -253,6 +253,16 @@ def test_photos_without_location_may_be_left_out_with_a_reason():
     assert placed.skipped["reason"].tolist() == ["no location (split.without_location: leave_out)"] * 3
 
 
+def test_split_files_of_other_locations_are_an_error():
+    known = pd.Series("train", pd.MultiIndex.from_tuples([("elsewhere", "000"), ("d", "0")]))
+    with pytest.raises(InputError) as error:
+        place(many_crops(), PARAMS, known)
+    assert str(error.value) == (
+        "data/<name>/splits: none of the 2 locations of split.previous and split.match_test has crops here; "
+        "are datasets and locations called the same?"
+    )
+
+
 def test_a_split_without_a_location_is_an_error():
     known = pd.Series("train", pd.MultiIndex.from_product([["d"], [f"{at:03}" for at in range(12)]]))
     with pytest.raises(InputError) as error:
