@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from camtraps import acceptance, metrics
-from camtraps.errors import InputError
 from camtraps.files import climbs
 from camtraps.foreign import targets
 from camtraps.params import check_range
@@ -132,31 +131,16 @@ def evaluate(
     )
 
 
-def evaluate_foreign(
-    table: pd.DataFrame, rows: NDArray[np.int64], probabilities: metrics.Probabilities, classes: list[str]
-) -> Evaluation:
-    """Judge a foreign classifier on the splits whose crops it has all seen.
+def evaluate_foreign(table: pd.DataFrame, probabilities: metrics.Probabilities, classes: list[str]) -> Evaluation:
+    """Judge a foreign classifier on the splits whose crops it has seen.
 
     Args:
         table: rows of the predictions table.
-        rows: the row of each crop in the probabilities, -1 for none (`foreign.find`).
-        probabilities: (rows, `foreign.targets` of the classes) from `foreign.pooled`.
+        probabilities: of the same crops, from `foreign.of_crops`.
         classes: our classes.
-
-    Raises:
-        InputError: some of a split's crops are missing, or all of test.
     """
-    known = rows >= 0
-    for split in SPLITS:
-        here = (table["split"] == split).to_numpy()
-        missing = here & ~known
-        if missing.any() and (split == "test" or (here & known).any()):
-            first = table[missing].iloc[0]
-            raise InputError(
-                f"evaluate.foreign: {missing.sum()} of {here.sum()} crops of {split} are not in it, first "
-                f"{first['image']} box {first['box']}; run that classifier on all of them"
-            )
-    given = answers(table[known], probabilities[rows[known]], classes)
+    seen = ~np.isnan(probabilities).any(axis=1)
+    given = answers(table[seen], probabilities[seen], classes)
     scores: dict[str, dict[str, float]] = {}
     for split, part in _splits(given):
         found = metrics.scores(part.labels, part.values, part.places, majority=0)
