@@ -27,10 +27,7 @@ NOTES = """*_crops_per_second: the best of the turns, which alternate; the first
   `inference.run`. ancestor: its loader and loop, a JPEG file a crop, EfficientNet of efficientnet-pytorch in
   NCHW. compute: the same steps as ours on views that lie in memory, ready for the network.
 *_ratio_vs_ancestor: ours by the ancestor's. *_share_of_compute: ours by compute.
-split_*: `splits.place`, 300 locations, 40 labels, 100,000 crops; *_mean_deviation: mean over labels and splits of the
-  distance between the share of the label's crops and the wanted one.
-predictions_1m_*: the predictions table of a million crops and 169 classes, written and read.
-confusion_169_seconds: drawing the confusion matrix of 169 classes.
+split_*, predictions_*, confusion_*: as `python -m benchmarks.split` and `python -m benchmarks.predictions` say.
 """
 
 
@@ -265,7 +262,16 @@ def _wait(where: Any) -> None:
         torch.cuda.synchronize()
 
 
-PARTS: dict[str, Callable[[Path, bool], Values]] = {"learning": measure_learning}
+def measure_tables(folder: Path, small: bool) -> Values:
+    """Measure splits and predictions at scale, and drawing a large confusion matrix."""
+    from benchmarks import predictions, split
+
+    values = split.measure_split(folder, split.SMALL if small else split.FULL)
+    sizes = predictions.SMALL if small else predictions.FULL
+    return values | predictions.measure_predictions(folder, sizes) | predictions.measure_confusion(folder, sizes)
+
+
+PARTS: dict[str, Callable[[Path, bool], Values]] = {"learning": measure_learning, "tables": measure_tables}
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from camtraps import acceptance, metrics
-from camtraps.errors import InputError
 from camtraps.files import climbs
 from camtraps.foreign import targets
 from camtraps.params import check_range
@@ -97,7 +96,8 @@ def evaluate(
 ) -> Evaluation:
     """Judge the predictions.
 
-    A photo, and a sequence, is judged by the mean of its crops' logits; its label is that of most of its crops.
+    A photo, and a sequence, is judged by the mean of its crops' logits; its label is that of most of its crops. A photo
+    without sequence is one of its own.
 
     Args:
         table: rows of the predictions table.
@@ -108,7 +108,11 @@ def evaluate(
     """
     given = answers(table, logits, classes)
     crops = given.calibrated(temperature)
-    by_level = _levels(given, table, temperature)
+    sequences = (table["dataset"] + "/" + table["sequence"]).fillna(table["image"])
+    levels = [_by_part(crops, "level", "crop")]
+    for level, keys in (("image", table["image"]), ("sequence", sequences)):
+        levels.append(_by_part(together(given, keys).calibrated(temperature), "level", level))
+    by_level = pd.concat(levels, ignore_index=True)
     by_light = _parts(crops, "light", np.where(table["night"], "night", "day"))
     scores = _scores(crops, given)
     for name, rows in (("level", by_level[by_level["level"] != "crop"]), ("light", by_light)):
@@ -119,8 +123,8 @@ def evaluate(
         {
             "per_class": per_class(crops, classes),
             "confusion": confusion(table),
-            "reliability": _reliability(given, temperature),
-            "reliability_uncalibrated": _reliability(given, 1.0),
+            "reliability": _reliability(crops),
+            "reliability_uncalibrated": pd.concat(_reliability(part.calibrated(1.0)) for _, part in _splits(given)),
             "per_location": _per_location(table),
             "per_dataset": _parts(crops, "dataset", table["dataset"].to_numpy()),
             "per_light": by_light,
@@ -132,31 +136,16 @@ def evaluate(
     )
 
 
-def evaluate_foreign(
-    table: pd.DataFrame, rows: NDArray[np.int64], probabilities: metrics.Probabilities, classes: list[str]
-) -> Evaluation:
-    """Judge a foreign classifier on the splits whose crops it has all seen.
+def evaluate_foreign(table: pd.DataFrame, probabilities: metrics.Probabilities, classes: list[str]) -> Evaluation:
+    """Judge a foreign classifier on the splits whose crops it has seen.
 
     Args:
         table: rows of the predictions table.
-        rows: the row of each crop in the probabilities, -1 for none (`foreign.find`).
-        probabilities: (rows, `foreign.targets` of the classes) from `foreign.pooled`.
+        probabilities: of the same crops, from `foreign.of_crops`.
         classes: our classes.
-
-    Raises:
-        InputError: some of a split's crops are missing, or all of test.
     """
-    known = rows >= 0
-    for split in SPLITS:
-        here = (table["split"] == split).to_numpy()
-        missing = here & ~known
-        if missing.any() and (split == "test" or (here & known).any()):
-            first = table[missing].iloc[0]
-            raise InputError(
-                f"evaluate.foreign: {missing.sum()} of {here.sum()} crops of {split} are not in it, first "
-                f"{first['image']} box {first['box']}; run that classifier on all of them"
-            )
-    given = answers(table[known], probabilities[rows[known]], classes)
+    seen = ~np.isnan(probabilities).any(axis=1)
+    given = answers(table[seen], probabilities[seen], classes)
     scores: dict[str, dict[str, float]] = {}
     for split, part in _splits(given):
         found = metrics.scores(part.labels, part.values, part.places, majority=0)
@@ -223,15 +212,6 @@ def _scores(crops: Answers, logits: Answers) -> dict[str, dict[str, float]]:
     return scores
 
 
-def _levels(logits: Answers, table: pd.DataFrame, temperature: float) -> pd.DataFrame:
-    """Score crops, photos and sequences; a photo without sequence is one of its own."""
-    sequences = (table["dataset"] + "/" + table["sequence"]).fillna(table["image"])
-    parts = [_by_part(logits.calibrated(temperature), "level", "crop")]
-    for level, keys in (("image", table["image"]), ("sequence", sequences)):
-        parts.append(_by_part(together(logits, keys).calibrated(temperature), "level", level))
-    return pd.concat(parts, ignore_index=True)
-
-
 def _by_part(part: Answers, name: str, value: str) -> pd.DataFrame:
     rows = []
     for split, each in _splits(part):
@@ -247,11 +227,8 @@ def _parts(crops: Answers, name: str, values: NDArray[Any]) -> pd.DataFrame:
     return table.sort_values("split", key=lambda column: column.map(SPLITS.index), kind="stable", ignore_index=True)
 
 
-def _reliability(crops: Answers, temperature: float) -> pd.DataFrame:
-    parts = [
-        metrics.reliability(part.labels, metrics.calibrated(part.values, temperature)).assign(split=split)
-        for split, part in _splits(crops)
-    ]
+def _reliability(crops: Answers) -> pd.DataFrame:
+    parts = [metrics.reliability(part.labels, part.values).assign(split=split) for split, part in _splits(crops)]
     return pd.concat(parts, ignore_index=True)[["split", "bin", "crops", "confidence", "accuracy"]]
 
 

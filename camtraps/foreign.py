@@ -126,6 +126,36 @@ def check_labels(labels: Sequence[str], pools: Mapping[str, Sequence[str]], path
     raise_all(path, problems)
 
 
+def of_crops(
+    foreign: Foreign, pools: Mapping[str, Sequence[str]], crops: pd.DataFrame, classes: Sequence[str]
+) -> NDArray[np.float64]:
+    """Give the pooled probabilities of our crops.
+
+    Args:
+        foreign: from `read`.
+        pools: from `read_mapping`, checked by `check_labels`, or `same_names`.
+        crops: image, box, detector, split.
+        classes: our labels.
+
+    Returns:
+        (crops, `targets` of the classes); NaN for a crop of a split that the foreign classifier has not seen at all.
+
+    Raises:
+        InputError: it has seen a part of a split only, or nothing of test; or as `pooled`.
+    """
+    rows = find(foreign, crops)
+    for split, unseen in pd.Series(rows < 0).groupby(crops["split"].to_numpy()):
+        if unseen.any() and (split == "test" or not unseen.all()):
+            first = crops.iloc[int(unseen.idxmax())]
+            raise InputError(
+                f"evaluate.foreign: {unseen.sum()} of {len(unseen)} crops of {split} are not in it, first "
+                f"{first['image']} box {first['box']}; run that classifier on all of them"
+            )
+    found = pooled(foreign, pools, targets(classes))[rows]
+    found[rows < 0] = np.nan
+    return found
+
+
 def pooled(foreign: Foreign, pools: Mapping[str, Sequence[str]], targets: Sequence[str]) -> NDArray[np.float64]:
     """Add up the probabilities of each target's labels, which is what log-sum-exp does to logits.
 

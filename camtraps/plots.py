@@ -39,7 +39,7 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
     num = len(classes)
     cell = float(np.clip(WIDE_PX / num, *CELL_PX))
     size = min(12.0, cell * 0.95)
-    margin = min(200.0, 0.62 * size * max(map(len, classes))) + 8
+    margin = min(320.0, 0.62 * size * max(map(len, classes))) + 8
     names = [html.escape(name) for name in classes]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     cells, texts = [], []

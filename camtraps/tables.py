@@ -1,6 +1,7 @@
 """Tables on disk: Parquet, checked against their schema on the way in and out, the same bytes for the same rows."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -22,17 +23,14 @@ def write(rows: pd.DataFrame, path: Path, table: Table) -> None:
         TableError: a column is missing, has values of another type or empty ones where none may be, or a key stands
             twice.
     """
-    columns = arrow(rows, path, table)
-    keys = rows[list(table.key)].reset_index(drop=True)
-    order = keys.sort_values(list(table.key), kind="stable", na_position="first").index.to_numpy()
-    write_arrow(columns.take(order), path, table)
+    _has_columns(rows, path, table)
+    ordered = rows.sort_values(list(table.key), kind="stable", na_position="first")
+    write_arrow(arrow(ordered, path, table), path, table)
 
 
 def arrow(rows: pd.DataFrame, path: Path, table: Table) -> pa.Table:
     """Make an Arrow table of rows, in their order, with the checks of `write`; ``path`` is for the messages."""
-    missing = [name for name in table.schema.names if name not in rows.columns]
-    if missing:
-        raise TableError(f"{path}: the {table.name} table has no column {', '.join(missing)}")
+    _has_columns(rows, path, table)
     arrays = [_array(rows[field.name], field, f"{path}: {table.name}") for field in table.schema]
     return pa.Table.from_arrays(arrays, schema=table.schema)
 
@@ -43,17 +41,8 @@ def write_arrow(rows: pa.Table, path: Path, table: Table) -> None:
         raise TableError(f"{path}: the {table.name} table needs columns {table.schema.names}, got {rows.schema.names}")
     _check(rows, path, table)
     rows = rows.cast(table.schema).replace_schema_metadata(None)
-    # Byte planes and dictionaries exclude each other; both are named, since tables without floats keep their bytes.
-    dictionary = [name for name in table.schema.names if name not in {each.split(".")[0] for each in table.floats}]
-    planes = dict.fromkeys(table.floats, "BYTE_STREAM_SPLIT")
     with replacing(path) as part:
-        pq.write_table(
-            rows,
-            part,
-            compression="zstd",
-            use_dictionary=dictionary if table.floats else True,
-            column_encoding=planes or None,
-        )
+        pq.write_table(rows, part, compression="zstd", **_encodings(table))
 
 
 def write_query(database: duckdb.DuckDBPyConnection, sql: str, path: Path, table: Table) -> int:
@@ -152,6 +141,20 @@ def _num_empty(metadata: pq.FileMetaData) -> dict[str, int]:
     for column in (group.column(at) for group in groups for at in range(group.num_columns)):
         empty[column.path_in_schema] = empty.get(column.path_in_schema, 0) + column.statistics.null_count
     return empty
+
+
+def _encodings(table: Table) -> dict[str, Any]:
+    if not table.floats:
+        return {}
+    # A column has byte planes or a dictionary, so those with a dictionary are named.
+    others = [name for name in table.schema.names if name not in {each.split(".")[0] for each in table.floats}]
+    return {"use_dictionary": others, "column_encoding": dict.fromkeys(table.floats, "BYTE_STREAM_SPLIT")}
+
+
+def _has_columns(rows: pd.DataFrame, path: Path, table: Table) -> None:
+    missing = [name for name in table.schema.names if name not in rows.columns]
+    if missing:
+        raise TableError(f"{path}: the {table.name} table has no column {', '.join(missing)}")
 
 
 def _array(column: pd.Series, field: pa.Field, place: str) -> pa.Array:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from camtraps import evaluation, examples, foreign, layout, models, predictions, shards, tables
 from camtraps.evaluation import EvaluateParams
@@ -22,19 +23,19 @@ def main() -> Counts:
     network, info = models.load(layout.CLASSIFIER)
     crops = tables.read(layout.CROPS / "crops.parquet", CROPS)
     assigned = tables.read(layout.SPLITS / "assigned.parquet", ASSIGNED)
+    assigned = assigned.merge(crops[[*KEY, "sequence", "detector"]], on=KEY, how="left", validate="1:1")
+    others = _foreign(params, assigned, info.classes)
     found = classify(network, info, crops, assigned, layout.CROPS)
     good = np.array([reason is None for reason in found.reasons])
     reasons = (reason for reason in found.reasons if reason is not None)
     left_out = rows("evaluate", "failed", zip(*assigned[~good][KEY].to_numpy(object).T, reasons, strict=True))
     counts = Counts.of("crops", len(assigned), int(good.sum()), left_out)
     close(out, counts, left_out, params.max_failed)
-    more = crops[[*KEY, "sequence", "detector"]]
-    judged = assigned[good].assign(night=found.is_grey[good]).merge(more, on=KEY, how="left", validate="1:1")
-    logits = found.logits[good]
+    logits, judged = found.logits[good], assigned[good].assign(night=found.is_grey[good])
     predicted = evaluation.predictions(judged, calibrated(logits, info.temperature), info.classes)
     result = evaluation.evaluate(predicted.crops, logits, info.temperature, info.classes, params)
-    if params.foreign:
-        result = result.with_foreign(_foreign(params, predicted.crops, info.classes))
+    if others is not None:
+        result = result.with_foreign(evaluation.evaluate_foreign(predicted.crops, others[good], info.classes))
     predictions.write(predicted, layout.PREDICTIONS / "predictions.parquet")
     write_json(layout.PREDICTIONS / "classes.json", info.classes)
     write_json(out / "evaluate.json", result.scores)
@@ -43,16 +44,18 @@ def main() -> Counts:
     return counts
 
 
-def _foreign(params: EvaluateParams, crops: pd.DataFrame, classes: list[str]) -> evaluation.Evaluation:
+def _foreign(params: EvaluateParams, crops: pd.DataFrame, classes: list[str]) -> NDArray[np.float64] | None:
+    """Read what a foreign classifier says of the crops, if one is given: before ours takes its time."""
+    if params.foreign is None:
+        return None
     folder = layout.collection() / "foreign"
-    given = foreign.read(folder / str(params.foreign))
+    given = foreign.read(folder / params.foreign)
     pools = foreign.same_names(given.labels)
     if params.foreign_mapping:
         path = folder / params.foreign_mapping
         pools = foreign.read_mapping(path)
         foreign.check_labels(given.labels, pools, path)
-    pooled = foreign.pooled(given, pools, foreign.targets(classes))
-    return evaluation.evaluate_foreign(crops, foreign.find(given, crops), pooled, classes)
+    return foreign.of_crops(given, pools, crops, classes)
 
 
 def _examples(

@@ -8,11 +8,17 @@ import pytest
 from imports import ROOT
 from PIL import Image
 
-<<<<<<< HEAD
-from benchmarks import ancestor_crop, ancestor_query, crop, generated, generated_photos, predictions, query
-=======
-from benchmarks import ancestor_crop, ancestor_query, crop, generated, generated_photos, query, split
->>>>>>> split
+from benchmarks import (
+    ancestor_crop,
+    ancestor_query,
+    crop,
+    generated,
+    generated_photos,
+    predictions,
+    query,
+    split,
+    train,
+)
 from camtraps import catalog, layout, regions, tables
 from camtraps.formats import coco, rows
 from camtraps.schema import BOXES, QUERIED
@@ -248,14 +254,14 @@ def test_the_crop_benchmark_can_be_tried_out(tmp_path, monkeypatch, capsys):
     assert not crop.RESULTS.exists()
 
 
-<<<<<<< HEAD
 def test_the_benchmark_of_predictions_can_be_tried_out(tmp_path, capsys):
     predictions.main(["--small", "--folder", str(tmp_path)])
     table = capsys.readouterr().out.partition("\n\n")[0]
     said = {line.split()[0] for line in table.splitlines()}
     assert said > {"predictions_2k_seconds", "predictions_2k_gb", "predictions_2k_read_seconds", "confusion_30_seconds"}
     assert list(tmp_path.iterdir()) == []
-=======
+
+
 def test_the_split_is_measured_beside_random_tries(tmp_path):
     values = split.measure_split(tmp_path, split.SMALL)
     assert list(values) == [
@@ -269,4 +275,10 @@ def test_labels_of_the_measured_split_are_at_some_locations_each():
     places = crops.groupby("label")["location"].nunique()
     assert len(crops) == 1000
     assert places.between(3, 29).all()
->>>>>>> split
+
+
+def test_the_benchmark_of_training_can_be_tried_out(tmp_path, capsys):
+    train.main(["--small", "--folder", str(tmp_path), "--part", "learning"])
+    said = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line and not line.startswith(" ")}
+    assert said >= {"train_ratio_vs_ancestor", "inference_ratio_vs_ancestor", "train_share_of_compute"}
+    assert list(tmp_path.iterdir()) == []

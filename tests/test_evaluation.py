@@ -8,7 +8,6 @@ import pytest
 from make_tables import rows
 
 from camtraps import predictions as tables_of_predictions
-from camtraps.errors import InputError
 from camtraps.evaluation import EvaluateParams, answers, evaluate, evaluate_foreign, predictions, together
 from camtraps.schema import PREDICTIONS
 
@@ -182,7 +181,7 @@ def test_a_foreign_classifier_is_scored_on_the_same_crops():
     table = table_of(RUN).crops
     own = np.array([[*probabilities, 0.0] for *_, probabilities in RUN])
     own[5] = [0.0, 0.0, 0.0, 1.0]  # the fox is none of our labels to it
-    found = evaluate_foreign(table, np.arange(len(RUN)), own, CLASSES)
+    found = evaluate_foreign(table, own, CLASSES)
     assert found.scores["test"]["top1_foreign"] == 0.25
     assert found.scores["val"]["top1_foreign"] == 0.5
     assert found.tables["per_class_foreign"]["label"].unique().tolist() == [*CLASSES, "other"]
@@ -192,16 +191,14 @@ def test_a_foreign_classifier_is_scored_on_the_same_crops():
     assert "per_class" in both.tables
 
 
-def test_a_foreign_classifier_may_know_the_test_alone_but_all_of_it():
+def test_a_foreign_classifier_is_scored_on_the_splits_that_it_has_seen():
     table, own = table_of(RUN).crops, np.full((9, 4), 0.25)
-    of_test = np.where(table["split"] == "test", np.arange(9), -1)
-    assert list(evaluate_foreign(table, of_test, own, CLASSES).scores) == ["test"]
-    of_test[6] = -1
-    said = "evaluate.foreign: 1 of 4 crops of test are not in it, first d/6 box 0; run that classifier on all of them"
-    with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
-        evaluate_foreign(table, of_test, own, CLASSES)
-    with pytest.raises(InputError, match="2 of 3 crops of train are not in it"):
-        evaluate_foreign(table, np.array([0, -1, -1, *range(3, 9)]), own, CLASSES)
+    own[(table["split"] != "test").to_numpy()] = np.nan
+    found = evaluate_foreign(table, own, CLASSES)
+    assert list(found.scores) == ["test"]
+    both = judged().with_foreign(found)
+    assert "top1_foreign" in both.scores["test"]
+    assert "top1_foreign" not in both.scores["val"]
 
 
 @pytest.mark.parametrize(

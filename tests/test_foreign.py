@@ -5,12 +5,13 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from make_tables import rows
 
 from camtraps import foreign
 from camtraps.errors import InputError, MissingError
-from camtraps.schema import CROPS
+from camtraps.schema import CROPS, PREDICTIONS
 
 ANCESTOR = """path,label,weight,red fox,wolf,elk,moose
 d/a.jpg___crop00.jpg,fox,1.0,0.4,0.3,0.2,0.1
@@ -67,6 +68,21 @@ def test_crops_are_found_by_their_path_and_by_image_and_box(file):
     by_box = foreign.read(file("image,box,path,weight\nd/a.jpg,0,0.5,0.5\nd/b.jpg,1,1,0\n"))
     assert foreign.find(by_box, crops).tolist() == [1, 0, 0]
     assert by_box.labels == ["path", "weight"]  # E6: classes may be called as columns are
+
+
+def test_a_foreign_classifier_may_know_the_test_alone_but_all_of_it(file):
+    given = foreign.read(file("image,box,deer,fox\nd/a,0,1,0\nd/b,0,0,1\n"))
+    crops = rows(PREDICTIONS, *({"image": f"d/{name}", "split": "test"} for name in "ba")).assign(detector="human")
+    both = pd.concat([crops, crops.assign(image=["d/c", "d/d"], split="val")])
+    pools = foreign.same_names(given.labels)
+    found = foreign.of_crops(given, pools, both, ["deer", "fox"])
+    assert found[:2].tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert np.isnan(found[2:]).all()
+    message = "evaluate.foreign: 1 of 2 crops of {} are not in it, first d/c box 0; run that classifier on all of them"
+    for split in ("test", "val"):
+        part = both.assign(image=["d/a", "d/c", "d/d", "d/d"] if split == "test" else ["d/b", "d/a", "d/b", "d/c"])
+        with pytest.raises(InputError, match=f"^{re.escape(message.format(split))}$"):
+            foreign.of_crops(given, pools, part, ["deer", "fox"])
 
 
 def test_a_gzipped_file_is_read(tmp_path):
