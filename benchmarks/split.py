@@ -1,7 +1,6 @@
 """Measure the split of many locations and labels: python -m benchmarks.split.
 
-Ours is measured beside CameraTraps' 10,000 random tries, in turns; results of the full size are written to
-benchmarks/results/split.json.
+Ours is measured beside CameraTraps' 10,000 random tries, in turns.
 """
 
 import argparse
@@ -13,8 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.query import REPOSITORY, Values, machine, say
-
-RESULTS = Path(__file__).parent / "results" / "split.json"
 
 NOTES = """split_*: `splits.place` with the parameters of params.yaml, duplicates not looked for.
 split_random_*: the same with split.method random.
@@ -39,16 +36,12 @@ SMALL = Sizes(locations=30, labels=4, crops=1000, turns=1)
 def main(arguments: list[str] | None = None) -> None:
     """Measure both."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.split")
-    parser.add_argument("--small", action="store_true", help="try it out in a second; no results are written")
+    parser.add_argument("--small", action="store_true", help="try it out in a second")
     options = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="camtraps-bench-") as folder:
         values = machine() | measure_split(Path(folder), SMALL if options.small else FULL)
     say(values)
     sys.stdout.write("\n" + NOTES)
-    if not options.small:
-        from camtraps.files import write_json
-
-        write_json(RESULTS, values)
 
 
 def measure_split(folder: Path, sizes: Sizes) -> Values:
