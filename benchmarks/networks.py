@@ -1,7 +1,7 @@
 """``python -m benchmarks.networks``: steps of EfficientNet as efficientnet-pytorch computes them, and as we do.
 
-Both take turns, so that whatever else the machine does slows both; each one's median is told. Training steps are
-forward, backward and an update by SGD; ours are channels last, as in `camtraps.training`.
+Both take turns, in one thread, and the median of the processor's time is told, which other programs disturb least.
+Training steps are forward, backward and an update by SGD; ours are channels last, as in `camtraps.training`.
 """
 
 import statistics
@@ -53,22 +53,22 @@ def steps(network: nn.Module, image_size: int, is_channels_last: bool) -> dict[s
 
 
 def seconds(one: Callable[[], None], other: Callable[[], None], repetitions: int) -> tuple[float, float]:
-    """Give the median seconds of two functions that take turns, after one turn that is not counted."""
+    """Give the median processor seconds of two functions that take turns, after one turn that is not counted."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repetitions + 1):
         for function, taken in zip((one, other), times, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             function()
-            taken.append(time.perf_counter() - start)
+            taken.append(time.process_time() - start)
     first, second = (statistics.median(taken[1:]) for taken in times)
     return first, second
 
 
 def main(repetitions: int = 5) -> None:
     """Measure all cases and print a table."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     sys.stdout.write(
-        f"batch of {BATCH_SIZE}, 2 threads; milliseconds of efficientnet-pytorch and ours, and the ratio\n"
+        f"batch of {BATCH_SIZE}; milliseconds of one processor for efficientnet-pytorch and ours, and the ratio\n"
     )
     for architecture, size in CASES:
         old = steps(packaged(architecture, size), size, is_channels_last=False)
