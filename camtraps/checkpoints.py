@@ -102,8 +102,8 @@ def fill(network: nn.Module, checkpoint: Checkpoint, rows: dict[int, int], place
     ]
     if problems:
         raise InputError(
-            f"{place}: its weights are of another network: {len(problems)} of {len(own)} do not fit, "
-            f"first {problems[0]}; give the architecture it was trained as"
+            f"{place}: its weights are of another network: {problems[0]}, and {len(problems) - 1} more do not fit; "
+            "give the architecture it was trained as"
         )
     network.load_state_dict(weights)
 
@@ -126,11 +126,10 @@ def _pickled_tensors(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of unusual pickles: they are read or refused
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError) as error:
-        why = str(error).replace("\n", " ").split(". ")[-1].strip()[:200]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError):
         raise InputError(
             f"{path}: damaged, or it holds more than weights, whose loading could run any code; have its maker save "
-            f"the state dict alone, or as safetensors: {why}"
+            "the state dict alone, or as safetensors"
         ) from None
     return content if isinstance(content, dict) else {}
 

@@ -93,9 +93,7 @@ def timm_options(name: str, image_size: int) -> dict[str, Any]:
     from timm.models import get_pretrained_cfg
 
     if name in EFFICIENTNETS.values():
-        return {
-            "drop_path_rate": 0.2
-        }  # any above 0, so that blocks can be dropped; `set_regularisation` says how often
+        return {"drop_path_rate": 0.2}  # so that blocks can be dropped; `set_regularisation` says how often
     config = get_pretrained_cfg(name)
     return {"img_size": image_size} if config and config.fixed_input_size else {}
 
@@ -142,8 +140,9 @@ def set_regularisation(network: nn.Module, dropout: float, batch_norm_momentum: 
             stochastic depth, also of residual branches: none in the first block, growing linearly with depth.
         batch_norm_momentum: how fast running statistics follow; 0.01 lags on runs of a few hundred steps.
     """
-    if hasattr(network, "drop_rate"):  # of timm, which drops without a module
-        vars(network)["drop_rate"] = dropout
+    own: Any = network
+    if hasattr(own, "drop_rate"):  # of timm, which drops without a module
+        own.drop_rate = dropout
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = batch_norm_momentum

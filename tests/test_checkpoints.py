@@ -105,10 +105,10 @@ def test_the_number_of_classes_is_read_from_the_last_layer():
 @pytest.mark.parametrize(
     ("architecture", "given", "what"),
     [
-        ("resnet18", "resnet34", "first layer1.2.conv1.weight is left over"),
-        ("resnet34", "resnet18", "first layer1.2.conv1.weight is missing"),
-        ("resnet18", "resnet50", "first layer1.0.conv3.weight is left over"),
-        ("efficientnet-b0", "efficientnet_b0", "first conv_stem.weight is missing"),
+        ("resnet18", "resnet34", "layer1.2.conv1.weight is left over"),
+        ("resnet34", "resnet18", "layer1.2.conv1.weight is missing"),
+        ("resnet18", "resnet50", "layer1.0.conv3.weight is left over"),
+        ("efficientnet-b0", "efficientnet_b0", "conv_stem.weight is missing"),
     ],
 )
 def test_weights_of_another_network_are_refused_whatever_fits(architecture, given, what):
@@ -116,8 +116,8 @@ def test_weights_of_another_network_are_refused_whatever_fits(architecture, give
     before = {name: value.clone() for name, value in network.state_dict().items()}
     for rows in ({}, {0: 0, 1: 1}):
         text = refused(InputError, fill, network, Checkpoint(weights), rows, "c.pt")
-        assert text.startswith("c.pt: its weights are of another network: ")
-        assert f"{what}; give the architecture it was trained as" in text
+        assert text.startswith(f"c.pt: its weights are of another network: {what}, and ")
+        assert text.endswith(" more do not fit; give the architecture it was trained as")
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
@@ -171,10 +171,10 @@ def test_weights_without_a_last_layer_serve_as_a_start_only():
     given = {name: value for name, value in build("resnet18", 3, 32).state_dict().items() if not name.startswith("fc")}
     fill(build("resnet18", 2, 32), Checkpoint(given), {}, "x")
     text = refused(InputError, fill, build("resnet18", 2, 32), Checkpoint(given), {0: 0, 1: 1}, "c.pt")
-    assert "2 of 122 do not fit, first fc.weight is missing" in text
+    assert ": fc.weight is missing, and 1 more do not fit; " in text
 
 
 def test_a_weight_of_another_shape_is_told():
     given = build("resnet18", 2, 32).state_dict() | {"conv1.weight": torch.zeros(64, 3, 3, 3)}
     text = refused(InputError, fill, build("resnet18", 2, 32), Checkpoint(given), {}, "c.pt")
-    assert "1 of 122 do not fit, first conv1.weight is [64, 3, 3, 3] instead of [64, 3, 7, 7]" in text
+    assert ": conv1.weight is [64, 3, 3, 3] instead of [64, 3, 7, 7], and 0 more do not fit; " in text
