@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from make_networks import INFO, SMALL, compiled
-from make_tables import colour_crops
+from make_tables import colour_crops, damage
 from torch import nn
 
 from camtraps import features, networks
@@ -18,13 +18,6 @@ from camtraps.transforms import eval_view, normalise
 
 torch.set_num_threads(1)
 LABELS = ["red", "blue", "green"] * 3
-
-
-def damage(folder, crop):
-    """Overwrite the JPEG of a crop in its shard."""
-    with (folder / crop.shard).open("r+b") as file:
-        file.seek(crop.offset)
-        file.write(b"x" * crop.length)
 
 
 @pytest.fixture
@@ -65,7 +58,7 @@ def test_the_same_crops_give_the_same_bytes(tmp_path, network):
 
 def test_crops_that_cannot_be_decoded_are_listed_and_the_others_written(tmp_path, network):
     crops = colour_crops(tmp_path, LABELS)
-    damage(tmp_path, crops.iloc[4])
+    damage(tmp_path, crops["offset"][4])
     failures = features.write(network, INFO, crops, tmp_path, tmp_path / "f.parquet")
     assert [failure[:2] for failure in failures] == [(crops["image"][4], 0)]
     assert "a crop is damaged" in failures[0][2]
@@ -74,7 +67,7 @@ def test_crops_that_cannot_be_decoded_are_listed_and_the_others_written(tmp_path
 
 def test_nothing_to_write_is_a_clear_error(tmp_path, network):
     crops = colour_crops(tmp_path, LABELS[:1])
-    damage(tmp_path, crops.iloc[0])
+    damage(tmp_path, crops["offset"][0])
     for given in (crops, crops.iloc[:0]):
         with pytest.raises(InputError, match="no crop that can be decoded"):
             features.write(network, INFO, given, tmp_path, tmp_path / "f.parquet")
