@@ -55,6 +55,7 @@ def build(architecture: str, num_classes: int, image_size: int, padding: Padding
             network: nn.Module = timm.create_model(name, num_classes=num_classes, **timm_options(name, image_size))
             if architecture in EFFICIENTNETS:
                 _pad(network, image_size, padding)
+                _draw(network)
             return network
         return _of_torchvision(architecture, num_classes, image_size)
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
@@ -168,6 +169,13 @@ def _of_torchvision(name: str, num_classes: int, image_size: int) -> nn.Module:
     options: dict[str, Any] = WITH_BRANCHES if name in ("googlenet", "inception_v3") else {}
     options = {"image_size": image_size} if name.startswith("vit_") else options
     return torchvision.models.get_model(name, weights=None, num_classes=num_classes, **options)  # type: ignore[no-any-return]
+
+
+def _draw(network: nn.Module) -> None:
+    """Draw random weights as efficientnet-pytorch does: those of timm make the first epochs of a short run useless."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.reset_parameters()
 
 
 def _pad(network: nn.Module, image_size: int, padding: Padding) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,57 +15,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from camtraps import inference, metrics, ranks
 from camtraps.datasets import Batch, Loader, Pick, chunks, in_order
 from camtraps.errors import CamtrapsError, FailuresError, InputError
-from camtraps.files import code_digest, digest, replacing, work_dir
+from camtraps.files import code_digest, digest, work_dir
 from camtraps.models import FORMAT, ModelInfo
-from camtraps.networks import build, set_regularisation
-from camtraps.optimizing import crop_weights, learning_rate, make_optimizer, set_phase
+from camtraps.optimizing import crop_weights, learning_rate, set_phase
 from camtraps.progress import bar
 from camtraps.recipes import TrainParams
-from camtraps.scoring import Scores, is_kept, judge
-from camtraps.starting import Wanted, begin, fingerprint
+from camtraps.scoring import Scores, judge
+from camtraps.starting import fingerprint
 from camtraps.tasks import Part, Task
+from camtraps.training_state import State, begun, resume, save
 from camtraps.transforms import MEAN, STD, normalise, vary
 from camtraps.units import prune
 from camtraps.weights import draw
 
 MODULES = (
-    "training tasks recipes models networks starting checkpoints datasets transforms weights optimizing scoring "
-    "metrics inference ranks images shards"
+    "training training_state tasks recipes models networks starting checkpoints datasets transforms weights optimizing "
+    "scoring metrics inference ranks images shards"
 )
 CODE = tuple(f"camtraps.{name}" for name in MODULES.split())
 SPEED_ONLY = ("num_workers", "tensorboard", "max_failed")  # parameters that change no weight
 CHECKPOINT_STEPS = 500  # of a long epoch: no more is lost when training is killed
-
-
-@dataclass
-class State:
-    """All that the next step depends on, besides the data and the params.
-
-    ``mean`` is the moving mean of the weights, if asked for; ``loss_sum`` is that of the steps done in this epoch;
-    ``failed`` has the reason for each crop that could not be decoded, by split and row.
-    """
-
-    network: nn.Module
-    optimizer: torch.optim.Optimizer
-    mean: AveragedModel | None
-    epoch: int = 0
-    step: int = 0
-    loss_sum: float = 0.0
-    history: list[Scores] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    best_epoch: int = -1
-    failed: dict[str, dict[int, str]] = field(default_factory=lambda: {"train": {}, "val": {}})
-
-    @property
-    def judged(self) -> nn.Module:
-        """The network whose weights count: the moving mean, or else the one that learns."""
-        return self.mean.module if self.mean else self.network
 
 
 @dataclass(frozen=True)
@@ -112,10 +86,10 @@ def train(task: Task, params: TrainParams, log: Callable[[Scores], None]) -> Tra
     torch.use_deterministic_algorithms(True, warn_only=True)
     checkpoint = work_dir("train") / f"{_fingerprint(task, params)}.pt"
     prune(checkpoint.parent, {checkpoint.name})
-    state, start = _start(task.classes, params)
+    state, start = begun(task.classes, params)
     if ranks.rank() == 0:
         sys.stderr.write(f"train: {start}\n")
-    _resume(checkpoint, state)
+    resume(checkpoint, state)
     for scores in state.history:
         log(scores)
     loaders = {
@@ -132,8 +106,8 @@ def train(task: Task, params: TrainParams, log: Callable[[Scores], None]) -> Tra
                 forward = torch.compile(wrapped) if params.compile else wrapped
             loss = _train_epoch(state, forward, job)
             scores = {"epoch": state.epoch, "train_loss": loss, **_validate(state, job)}
-            _advance(state, scores, params.metric)
-            _save_checkpoint(checkpoint, state)
+            state.advance(scores, params.metric)
+            save(checkpoint, state)
             log(scores)
             shown = f"val_{params.metric}"
             progress.set_postfix({"loss": loss, shown: scores[shown]}, refresh=False)
@@ -184,28 +158,6 @@ def _fingerprint(task: Task, params: TrainParams) -> str:
     return digest(json.dumps(given), fingerprint(params.start), code_digest(CODE))
 
 
-def _start(classes: list[str], params: TrainParams) -> tuple[State, str]:
-    torch.manual_seed(params.seed)
-    wanted = Wanted(params.model, classes, params.image_size, params.padding)
-    network = build(wanted.architecture, len(classes), wanted.image_size, wanted.padding)
-    start = begin(network, wanted, params.start)
-    set_regularisation(network, params.dropout, params.batch_norm_momentum)
-    network = ranks.synchronised(network).to(ranks.device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    mean = None
-    if params.ema:
-        rule = get_ema_multi_avg_fn(params.ema)  # type: ignore[no-untyped-call]
-        mean = AveragedModel(network, multi_avg_fn=rule, use_buffers=True)
-    return State(network, make_optimizer(network, params), mean), start
-
-
-def _advance(state: State, scores: Scores, metric: str) -> None:
-    state.history.append(scores)
-    if is_kept(state.history, metric):
-        state.best_epoch = state.epoch
-        state.best = {name: value.detach().clone() for name, value in state.judged.state_dict().items()}
-    state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
-
-
 def _steps(part: Part, params: TrainParams, epoch: int) -> list[list[Pick]]:
     """Draw the crops of an epoch's steps, of all ranks together."""
     rows = draw(crop_weights(part, params), (params.seed, epoch))
@@ -250,7 +202,7 @@ def _train_epoch(state: State, forward: Callable[[Tensor], Tensor], job: _Job) -
             _note(state, losses, failed, job)
             losses, failed = torch.zeros((), device=where), []
             if state.step < len(steps):
-                _save_checkpoint(job.checkpoint, state)
+                save(job.checkpoint, state)
     return round(state.loss_sum / sum(map(len, steps)), 6)
 
 
@@ -313,27 +265,3 @@ def _logits(network: nn.Module, job: _Job, failed: dict[int, str] | None = None)
         if failed is not None:
             failed.update(rows)
     return found
-
-
-def _save_checkpoint(path: Path, state: State) -> None:
-    if ranks.rank() == 0:
-        mean = state.mean.state_dict() if state.mean else None
-        modules = {"network": state.network.state_dict(), "optimizer": state.optimizer.state_dict(), "mean": mean}
-        with replacing(path) as part:
-            torch.save(vars(state) | modules, part)
-
-
-def _resume(path: Path, state: State) -> None:
-    """Take a state up where rank 0 has left it."""
-    where = ranks.device()
-    there = path.exists() and ranks.rank() == 0
-    content = ranks.agreed(torch.load(path, map_location="cpu", weights_only=True) if there else None)
-    if content is None:
-        return
-    state.network.load_state_dict(content.pop("network"))
-    state.optimizer.load_state_dict(content.pop("optimizer"))
-    mean = content.pop("mean")
-    if state.mean:
-        state.mean.load_state_dict(mean)
-    content["best"] = {name: value.to(where) for name, value in content["best"].items()}
-    vars(state).update(content)

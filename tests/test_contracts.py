@@ -73,6 +73,7 @@ LAYERS = [
     ["datasets", "starting", "foreign_models", "deploying"],
     ["inference", "tasks", "features"],
     ["optimizing"],
+    ["training_state"],
     ["training", "evaluation", "merge", "reports"],
     ["inspection"],
     ["demo"],

@@ -10,7 +10,7 @@ import torch
 from make_tables import colour_crops, damage, rows
 from torch import nn
 
-from camtraps import training
+from camtraps import training, training_state
 from camtraps.datasets import Loader
 from camtraps.errors import CamtrapsError, FailuresError, InputError
 from camtraps.optimizing import crop_weights, learning_rate, make_optimizer, set_phase
@@ -18,6 +18,7 @@ from camtraps.recipes import RECIPES, TrainParams
 from camtraps.schema import ASSIGNED
 from camtraps.tasks import Part, prepare
 from camtraps.training import describe, train
+from camtraps.training_state import begun
 from camtraps.transforms import AUGMENTATIONS
 
 torch.set_num_threads(1)
@@ -80,7 +81,7 @@ def test_plain_colours_are_learned(tmp_path, monkeypatch):
         head = (nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
         return nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), *head)
 
-    monkeypatch.setattr(training, "build", build)
+    monkeypatch.setattr(training_state, "build", build)
     params = replace(PARAMS, epochs=12, learning_rate=0.1, label_smoothing=0.0)
     _, logged = run(learn(tmp_path, val_labels=VAL * 3), params)
     assert logged[-1]["val_macro_recall"] == 1.0
@@ -335,7 +336,7 @@ def test_parts_of_a_step_add_up_to_it(tmp_path, monkeypatch):
 def test_the_head_learns_alone_at_first(tmp_path):
     """The tutorial's first phase: the rest stays as it was, its batch statistics too."""
     task = learn(tmp_path)
-    before = training._start(["a", "b", "c"], PARAMS)[0].network.state_dict()
+    before = begun(["a", "b", "c"], PARAMS)[0].network.state_dict()
     trained, _ = run(task, replace(PARAMS, epochs=1, head_epochs=1))
     changed = {name for name, value in trained.network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"classifier.3.weight", "classifier.3.bias"}
@@ -345,7 +346,7 @@ def test_the_head_learns_alone_at_first(tmp_path):
 
 def test_the_mean_of_the_weights_is_what_is_judged_and_kept(tmp_path):
     task = learn(tmp_path)
-    before = training._start(["a", "b", "c"], PARAMS)[0].network.state_dict()
+    before = begun(["a", "b", "c"], PARAMS)[0].network.state_dict()
     slow, _ = run(task, replace(PARAMS, epochs=1, ema=0.999))
     fast, _ = run(task, replace(PARAMS, epochs=1))
 
@@ -420,7 +421,7 @@ def test_the_learning_rate_of_resnets_falls_in_steps():
 
 
 def test_a_network_in_its_first_phase_has_only_its_head_in_training():
-    network = training._start(["a", "b", "c"], PARAMS)[0].network
+    network = begun(["a", "b", "c"], PARAMS)[0].network
     set_phase(network, only_head=True)
     assert [name for name, value in network.named_parameters() if value.requires_grad] == [
         "classifier.3.weight",
