@@ -440,3 +440,12 @@ def test_the_metric_that_chooses_the_epoch_has_one_name_and_one_meaning(tmp_path
     assert {"val_macro_recall", "val_top1", "val_log_loss", f"val_{metric}_error"} <= set(logged[0])
     # Three crops of three classes: the mean over crops is that over classes.
     assert logged[0]["val_macro_recall"] == logged[0]["val_top1"]
+
+
+def test_a_compiled_network_trains_the_one_that_is_kept(tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    task = learn(tmp_path)
+    run(task, replace(PARAMS, epochs=2, head_epochs=1, compile=True))
+    assert len(compiled) == 2  # anew once the whole network learns
+    assert isinstance(compiled[0], nn.Module)
