@@ -17,8 +17,9 @@ from camtraps import networks
 from camtraps.datasets import Batch, CropDataset, Loader, chunks, in_order
 from camtraps.errors import InputError
 from camtraps.files import replacing
-from camtraps.models import ModelInfo, device
+from camtraps.models import ModelInfo
 from camtraps.progress import bar
+from camtraps.ranks import device
 from camtraps.transforms import normalise
 from camtraps.units import num_workers
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from camtraps.datasets import CropDataset, Loader, Pick, chunks, in_order
-from camtraps.models import ModelInfo, device
+from camtraps.models import ModelInfo
 from camtraps.progress import bar
+from camtraps.ranks import device
 from camtraps.transforms import normalise
 from camtraps.units import num_workers
 

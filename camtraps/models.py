@@ -122,11 +122,6 @@ def read_info(folder: Path) -> ModelInfo:
     return ModelInfo(**document)
 
 
-def device() -> torch.device:
-    """Give the GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 @contextmanager
 def _jit() -> Iterator[None]:
     """Keep torch from telling users that TorchScript is on its way out: the files are what they have."""

@@ -40,6 +40,7 @@ _FROM_NOTHING = {
     "dropout": 0.0,  # short runs do best without
     "batch_norm_momentum": 0.1,  # 0.01 is EfficientNet's own, for long runs
     "clip_norm": 0.0,
+    "ema": 0.95,  # of a few hundred steps; val macro recall after 4 epochs of the demo .78, without .58
 }
 _ANCESTOR = {
     "padding": "same",
