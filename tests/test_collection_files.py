@@ -82,10 +82,12 @@ def test_classes_that_the_taxonomy_lacks_are_named(collection, tmp_path):
     ]
 
 
-def test_the_folder_of_split_files_says_what_it_is_for_and_is_left_as_it_is(collection):
-    files.create_splits(collection)
-    note = collection / "splits" / "README.txt"
-    assert note.read_text() == "Split files of other runs, for split.previous and split.match_test of params.yaml.\n"
-    note.write_text("mine")
-    files.create_splits(collection)
-    assert note.read_text() == "mine"
+def test_folders_of_a_person_say_what_they_are_for_and_are_left_as_they_are(collection):
+    files.create_folders(collection)
+    assert {path.relative_to(collection).as_posix() for path in collection.rglob("*.txt")} == {
+        "foreign/README.txt",
+        "splits/README.txt",
+    }
+    (collection / "splits/README.txt").write_text("ours")
+    files.create_folders(collection)
+    assert (collection / "splits/README.txt").read_text() == "ours"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from imports import ROOT
-from make_tables import detect_params, rows
+from make_tables import detect_params, predictions, rows
 from PIL import Image
 
 from camtraps import merge, schema
@@ -223,9 +223,8 @@ def test_the_validator_of_megadetector_accepts_what_we_write(tmp_path, model):
     ]
     queried = rows(schema.QUERIED, *({"image": row["image"], "label": "fox"} for row in found))
     failed = {row["image"]: row["failure"] for row in found if row["failure"]}
-    no_predictions = rows(schema.PREDICTIONS)
     params = merge.MergeParams(threshold=0.05, label="none")
-    document = merge.merge(queried, rows(schema.DETECTIONS, *boxes), failed, no_predictions, ["fox"], params)
+    document = merge.merge(queried, rows(schema.DETECTIONS, *boxes), failed, predictions(), ["fox"], params)
     assert [len(image["detections"] or []) for image in document["images"]] == [2, 0, 0]
     verdict = validate_batch_results(document)["validation_results"]
     assert (verdict["errors"], verdict["warnings"]) == ([], [])

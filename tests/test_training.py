@@ -23,8 +23,16 @@ from camtraps.transforms import AUGMENTATIONS
 
 torch.set_num_threads(1)
 CHANGES = {"recipe": "camtraps-small", "model": "mobilenet_v3_small", "image_size": 32, "epochs": 3, "batch_size": 4}
-CHANGES |= {"learning_rate": 0.002, "dropout": 0.2, "batch_norm_momentum": 0.3, "metric": "macro_recall", "seed": 1}
+CHANGES |= {
+    "learning_rate": 0.002,
+    "dropout": 0.2,
+    "batch_norm_momentum": 0.3,
+    "metric": "macro_recall",
+    "seed": 1,
+    "ema": 0.0,
+}
 CHANGES |= {"accumulate": 1, "compile": False, "devices": 1, "tensorboard": False, "num_workers": 0, "max_failed": 0.0}
+CHANGES |= {"ema": 0.0}
 PARAMS = TrainParams(**RECIPES["camtraps-small"] | CHANGES)
 TRAIN, VAL = ["red", "blue", "green"] * 4, ["blue", "red", "green"]
 
