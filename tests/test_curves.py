@@ -34,12 +34,12 @@ def test_of_several_ranks_the_first_one_writes(tmp_path, monkeypatch):
 def test_tensorboard_gets_the_scores_outside_of_dvcs_outputs(tmp_path, monkeypatch, capsys):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "work"))
+    monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / "kept"))
     log_all(tmp_path / "out", tensorboard=True)
-    (run,) = (tmp_path / "work/tensorboard").iterdir()
+    (run,) = (tmp_path / "kept/tensorboard").iterdir()
     events = EventAccumulator(str(run)).Reload()
     assert [(event.step, event.value) for event in events.Scalars("val/top1")] == [(0, 0.25), (1, 0.5)]
-    assert f"`tensorboard --logdir {tmp_path}/work/tensorboard` shows this run" in capsys.readouterr().err
+    assert f"`tensorboard --logdir {tmp_path}/kept/tensorboard` shows this run" in capsys.readouterr().err
 
 
 def test_without_tensorboard_there_is_one_line_that_says_what_to_do(tmp_path, monkeypatch):
