@@ -113,10 +113,10 @@ class Loader:
             crops: the dataset.
             num_workers: processes that read, decode and draw; 0: this one does.
         """
-        self._steps: list[list[Pick]] = []
+        self._steps: list[list[Pick]] = []  # those of the current epoch: it changes, and DataLoader keeps it
         self._loader = DataLoader(
             crops,
-            batch_sampler=_Steps(self._steps),
+            batch_sampler=self._steps,
             collate_fn=_collated,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
@@ -127,19 +127,6 @@ class Loader:
         """Give the picks of each step as a batch, in order."""
         self._steps[:] = steps
         yield from self._loader
-
-
-class _Steps:
-    """The steps of the current epoch: a list that changes, while DataLoader keeps the object."""
-
-    def __init__(self, steps: list[list[Pick]]) -> None:
-        self._steps = steps
-
-    def __iter__(self) -> Iterator[list[Pick]]:
-        return iter(self._steps)
-
-    def __len__(self) -> int:
-        return len(self._steps)
 
 
 def chunks(picks: list[Pick], batch_size: int) -> list[list[Pick]]:

@@ -47,18 +47,23 @@ def test_ranks_agree_on_scores_and_weights(both):
     assert first == second
 
 
+def launched(monkeypatch, devices, gpus):
+    """Ask for devices where there are so many GPUs; give the command that the process became."""
+    commands = []
+    monkeypatch.setattr(os, "execv", lambda path, given: commands.append(given[1:]))
+    monkeypatch.setattr(ranks.torch.cuda, "device_count", lambda: gpus)
+    ranks.launch(devices, "stages.train")
+    return commands[0]
+
+
 def test_one_device_launches_nothing(monkeypatch):
     monkeypatch.setattr(os, "execv", lambda *given: pytest.fail(f"launched {given}"))
     ranks.launch(1, "stages.train")
 
 
 def test_several_devices_become_torchrun(monkeypatch):
-    launched = []
-    monkeypatch.setattr(os, "execv", lambda path, given: launched.append(given))
-    monkeypatch.setattr(ranks.torch.cuda, "device_count", lambda: 0)
-    ranks.launch(2, "stages.train")
     command = "-m torch.distributed.run --standalone --nproc-per-node=2 -m stages.train"
-    assert " ".join(launched[0][1:]) == command
+    assert " ".join(launched(monkeypatch, devices=2, gpus=0)) == command
 
 
 def test_within_torchrun_nothing_is_launched_again(monkeypatch):
@@ -74,11 +79,7 @@ def test_more_gpus_than_there_are_is_a_clear_error(monkeypatch):
 
 
 def test_every_gpu_is_used_when_none_is_named(monkeypatch):
-    launched = []
-    monkeypatch.setattr(os, "execv", lambda path, given: launched.append(given))
-    monkeypatch.setattr(ranks.torch.cuda, "device_count", lambda: 4)
-    ranks.launch(0, "stages.train")
-    assert "--nproc-per-node=4" in launched[0]
+    assert "--nproc-per-node=4" in launched(monkeypatch, devices=0, gpus=4)
 
 
 def test_alone_there_is_nothing_to_agree_on():

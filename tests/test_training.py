@@ -77,6 +77,20 @@ def kill_after(epoch):
     return log
 
 
+def kill_at_step(number, monkeypatch):
+    """End training once, before that step; give a list that grows with each step."""
+    normalise, calls = training.normalise, []
+
+    def killing(levels):
+        calls.append(1)
+        if len(calls) == number:
+            raise Killed
+        return normalise(levels)
+
+    monkeypatch.setattr(training, "normalise", killing)
+    return calls
+
+
 def test_two_classes_can_be_trained(tmp_path):
     trained, logged = run(learn(tmp_path, ["fox", "blue"] * 6, ["fox", "blue"]))
     assert [scores["epoch"] for scores in logged] == [0, 1, 2]
@@ -122,15 +136,8 @@ def test_training_resumed_after_a_kill_ends_as_an_uninterrupted_run(tmp_path, mo
 
 
 def test_training_killed_within_an_epoch_ends_as_an_uninterrupted_run(tmp_path, monkeypatch):
-    task, normalise, calls = learn(tmp_path), training.normalise, []
-
-    def killing(levels):
-        calls.append(1)
-        if len(calls) == 5:  # the second step of the second epoch
-            raise Killed
-        return normalise(levels)
-
-    monkeypatch.setattr(training, "normalise", killing)
+    task = learn(tmp_path)
+    kill_at_step(5, monkeypatch)  # the second one of the second epoch
     with pytest.raises(Killed):
         run(task)
     resumed, _ = run(task)
@@ -306,15 +313,8 @@ def test_training_killed_after_a_checkpoint_within_an_epoch_ends_as_an_uninterru
     """R4: nothing was ever resumed."""
     monkeypatch.setattr(training, "CHECKPOINT_STEPS", 2)
     params = replace(PARAMS, ema=0.9, clip_norm=1.0, optimizer="rmsprop", schedule="exponential")
-    task, normalise, calls = learn(tmp_path), training.normalise, []
-
-    def killing(levels):
-        calls.append(1)
-        if len(calls) == 6:  # the third step of the second epoch
-            raise Killed
-        return normalise(levels)
-
-    monkeypatch.setattr(training, "normalise", killing)
+    task = learn(tmp_path)
+    calls = kill_at_step(6, monkeypatch)  # the third one of the second epoch
     with pytest.raises(Killed):
         run(task, params)
     resumed, _ = run(task, params)
