@@ -14,7 +14,7 @@ from camtraps.models import ModelInfo
 from camtraps.progress import bar
 from camtraps.ranks import device
 from camtraps.transforms import normalise
-from camtraps.units import num_workers
+from camtraps.units import keep_buffers, num_workers
 
 BATCH_SIZE = 64
 # Mean difference of the strongest and the weakest colour of a pixel, 0 to 255, below which a crop counts as grey.
@@ -76,6 +76,7 @@ def classify(
         assigned: rows of the assigned table.
         folder: where the shards are.
     """
+    keep_buffers()
     rows = assigned[["image", "box"]].merge(crops, on=["image", "box"], how="left", validate="1:1")
     where = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     dataset = CropDataset(rows, np.zeros(len(rows), np.int64), folder, info.image_size)

@@ -1,5 +1,6 @@
 """Signatures of crops: numbers by which crops that show the same are found, computed from the shards once."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from camtraps import duplicates, images, shards
+from camtraps.errors import InputError
 from camtraps.files import code_digest, digest, work_dir
 from camtraps.storage import stamp
 from camtraps.units import Unit, run
@@ -33,7 +35,8 @@ def read(crops: pd.DataFrame, folder: Path) -> NDArray[np.uint64]:
     """Give the signatures of crops, (crops, 3): a hash of the bytes, and the two halves of one of the look.
 
     The look's hash (dHash) says of each two neighbours in a thumbnail of 9 x 9 grey levels, along rows and along
-    columns, whether the second is clearly brighter. It is 0 for a crop without structure: a dark or empty one.
+    columns, whether the second is clearly brighter. It is 0 for a crop without structure: a dark or empty one. All
+    three are 0 for a crop that cannot be decoded.
 
     Args:
         crops: rows of the crops table.
@@ -41,7 +44,6 @@ def read(crops: pd.DataFrame, folder: Path) -> NDArray[np.uint64]:
 
     Raises:
         MissingError: a shard is missing or too short.
-        InputError: a crop is damaged.
     """
     common = digest(code_digest(CODE), PIL.__version__)
     units, rows = [], []
@@ -73,6 +75,7 @@ def _sign_shard(shard: Shard, folder: Path) -> bool:
     signatures = np.zeros((len(shard.places), 3), np.uint64)
     for at, (offset, length) in enumerate(shard.places.tolist()):
         jpeg = reader.read(shard.name, offset, length)
-        signatures[at] = (int(digest(jpeg)[:16], 16), *look(images.decode_crop(jpeg, 8 * SIDE)))
+        with suppress(InputError):  # a damaged crop has no signature
+            signatures[at] = (int(digest(jpeg)[:16], 16), *look(images.decode_crop(jpeg, 8 * SIDE)))
     np.save(folder / "signatures.npy", signatures, allow_pickle=False)
     return True

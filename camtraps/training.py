@@ -30,7 +30,7 @@ from camtraps.starting import fingerprint
 from camtraps.tasks import Part, Task
 from camtraps.training_state import State, begun, resume, save
 from camtraps.transforms import MEAN, STD, normalise, vary
-from camtraps.units import prune
+from camtraps.units import keep_buffers, prune
 from camtraps.weights import draw
 
 MODULES = (
@@ -84,6 +84,7 @@ def train(task: Task, params: TrainParams, log: Callable[[Scores], None]) -> Tra
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS needs to be deterministic
     torch.use_deterministic_algorithms(True, warn_only=True)
+    keep_buffers()
     checkpoint = work_dir("train") / f"{_fingerprint(task, params)}.pt"
     prune(checkpoint.parent, {checkpoint.name})
     state, start = begun(task.classes, params)

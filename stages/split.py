@@ -10,6 +10,7 @@ from camtraps.files import write_text
 from camtraps.params import load
 from camtraps.schema import ASSIGNED, CROPS, SPLITS
 from camtraps.splits import SplitParams, place, stand_in, warnings_of
+from camtraps.words import num
 from stages._run import run, warn
 
 
@@ -32,7 +33,10 @@ def _links(crops: pd.DataFrame, params: SplitParams) -> pd.DataFrame | None:
     if params.duplicates == "ignore":
         return None
     located = crops.assign(location=stand_in(crops, params.without_location))
-    return duplicates.find(located, signatures.read(crops, layout.CROPS))
+    given = signatures.read(crops, layout.CROPS)
+    if damaged := int((~given.any(axis=1)).sum()):
+        warn(f"data/crops: {num(damaged, 'crop')} cannot be decoded, not compared with others; training leaves them out")
+    return duplicates.find(located, given)
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -57,6 +57,15 @@ def test_signatures_stand_in_the_order_of_the_crops(tmp_path):
     assert (read(crops.iloc[::-1], tmp_path) == given[::-1]).all()
 
 
+def test_a_crop_that_cannot_be_decoded_has_no_signature(tmp_path):
+    crops = colour_crops(tmp_path, ["red", "blue"])
+    shard = tmp_path / crops["shard"][0]
+    content = bytearray(shard.read_bytes())
+    content[crops["offset"][0] : crops["offset"][0] + 4] = b"none"
+    shard.write_bytes(content)
+    assert read(crops, tmp_path).any(axis=1).tolist() == [False, True]
+
+
 def test_shards_are_read_once(tmp_path, monkeypatch):
     crops = colour_crops(tmp_path, ["red", "blue"])
     first = read(crops, tmp_path)

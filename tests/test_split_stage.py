@@ -83,6 +83,16 @@ def test_the_same_picture_at_two_locations_is_listed_or_kept_together(project):
     assert side["000"] == side["005"]
 
 
+def test_a_damaged_crop_is_counted_and_placed_like_the_others(project, capsys):
+    crops = tables.read(layout.CROPS / "crops.parquet", CROPS)
+    shard = layout.CROPS / crops["shard"][0]
+    content = bytearray(shard.read_bytes())
+    content[crops["offset"][0] : crops["offset"][0] + 4] = b"none"
+    shard.write_bytes(content)
+    assert set(run()) == set(crops["location"])
+    assert "warning: data/crops: 1 crop cannot be decoded, not compared with others" in capsys.readouterr().err
+
+
 def test_ignored_duplicates_read_no_shard(project):
     (layout.CROPS / "shards/s.zip").unlink()
     (layout.SPLITS / "duplicates.csv").unlink(missing_ok=True)
