@@ -35,7 +35,7 @@ def _links(crops: pd.DataFrame, params: SplitParams) -> pd.DataFrame | None:
     located = crops.assign(location=stand_in(crops, params.without_location))
     given = signatures.read(crops, layout.CROPS)
     if damaged := int((~given.any(axis=1)).sum()):
-        warn(f"data/crops: {num(damaged, 'crop')} cannot be decoded, not compared with others; training leaves them out")
+        warn(f"data/crops: {num(damaged, 'crop')} cannot be decoded, not compared with others; training omits them")
     return duplicates.find(located, given)
 
 
