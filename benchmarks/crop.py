@@ -175,7 +175,7 @@ def _ancestor(photos: Photos, folder: Path) -> int:
 def _floor(photos: Photos, folder: Path) -> int:
     from camtraps.crops import CropParams, plan
     from camtraps.params import load
-    from camtraps.units import start_worker
+    from camtraps.processes import start_worker
 
     params = load(CropParams, "crop", REPOSITORY / "params.yaml")
     boxes = photos.boxes[[*"xywh"]].itertuples(index=False, name=None)
@@ -216,7 +216,7 @@ PARTS: dict[str, Callable[[Path, Sizes], Values]] = {
 
 
 def _num_workers() -> int:
-    from camtraps.units import num_workers
+    from camtraps.processes import num_workers
 
     return num_workers()
 

@@ -18,10 +18,11 @@ from camtraps import failures, images, reading, shards
 from camtraps.crops import CropParams, Plan, plan, relative
 from camtraps.files import code_digest, digest, link_or_copy, remove, replacing, work_dir
 from camtraps.progress import bar
+from camtraps.results import Unit, may_pass, missing
 from camtraps.schema import CROPS
 from camtraps.shards import member_name
 from camtraps.storage import Images, PhotoError, address, is_local, stamp
-from camtraps.units import Unit, may_pass, missing, run
+from camtraps.units import run
 
 CODE = ("camtraps.cutting", "camtraps.crops", "camtraps.images", "camtraps.regions", "camtraps.shards")
 LOOKS = ("rule", "shape", "margin", "min_side", "max_side", "quality", "subsampling")  # parameters that change a crop

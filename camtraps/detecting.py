@@ -18,13 +18,15 @@ from camtraps.detections import WITHOUT, DetectParams, Sources, boxes_of
 from camtraps.detectors import batch_api, megadetector, motion
 from camtraps.files import code_digest, digest, read_json, work_dir, write_json
 from camtraps.journal import Journal
+from camtraps.results import Kind, Unit, may_pass, prune
 from camtraps.schema import RECORDED, TEXT
 from camtraps.storage import Images, address, is_local, stamp
-from camtraps.units import Unit, may_pass, prune, run
+from camtraps.units import engine, run
 
 # What turns pixels into motion's answers; how they are read from their storage does not matter.
 CODE = ("camtraps.images", *(f"camtraps.detectors.{name}" for name in ("motion", "background", "answers")))
 RESULT = "answers.json"
+PHOTOS_PER_UNIT = 1000  # that a detector on a cluster looks at, once it has its model
 DETECTORS: dict[str, ModuleType] = {"megadetector": megadetector, "batch_api": batch_api}  # look at photos one by one
 
 
@@ -127,9 +129,41 @@ def _detect_each(wanted: list[str], images: Images, params: DetectParams) -> pa.
     remote = set(photos["image"][[not is_local(source) for source in photos["source"]]])
     answers = _Answers(version(params), fingerprints, remote)
     rest = photos[photos["image"].isin(answers.lacking())].reset_index(drop=True)
-    if len(rest):
+    if params.detector == "megadetector" and engine() != "local":
+        _detect_elsewhere(rest, fingerprints, params, answers)
+    elif len(rest):
         DETECTORS[params.detector].detect(rest, params, answers.keep)
     return answers.table()
+
+
+def _detect_elsewhere(
+    photos: pd.DataFrame, fingerprints: Mapping[str, str], params: DetectParams, to: "_Answers"
+) -> None:
+    """Detect on a cluster or by ranks, in units of photos; locally each photo is kept as soon as it is looked at."""
+    units = []
+    for start in range(0, len(photos), PHOTOS_PER_UNIT):
+        part = photos[start : start + PHOTOS_PER_UNIT]
+        marks = (fingerprints[image] for image in part["image"])
+        some = _Some(part, set(part["image"]) & set(to.remote), params)
+        units.append(Unit(digest(version(params), *marks), some, len(part)))
+    for folder in run(units, _detect_some, work_dir("detected"), "megadetector", Kind(gpu=True)):
+        to.keep(read_json(folder / RESULT))
+
+
+@dataclass(frozen=True)
+class _Some:
+    """Photos for a worker, those of them that lie in a storage, and the detector."""
+
+    photos: pd.DataFrame
+    remote: set[str]
+    params: DetectParams
+
+
+def _detect_some(some: _Some, folder: Path) -> bool:
+    rows: list[dict[str, Any]] = []
+    DETECTORS[some.params.detector].detect(some.photos, some.params, rows.extend)
+    write_json(folder / RESULT, rows)
+    return not any(_passes(row, row["image"] in some.remote) for row in rows)
 
 
 class _Answers:

@@ -39,6 +39,10 @@ class FailuresError(CamtrapsError, RuntimeError):
     """The share of failed inputs is above the stage's ``max_failed``."""
 
 
+class ShareDone(Exception):
+    """No error: this process has made its share of the work, and another one goes on with the results."""
+
+
 def raise_all(path: Path, problems: list[str]) -> None:
     """Raise one InputError that lists the problems of a file, if there are any."""
     if problems:

@@ -18,10 +18,10 @@ from camtraps.datasets import Batch, CropDataset, Loader, chunks, in_order
 from camtraps.errors import InputError
 from camtraps.files import replacing
 from camtraps.models import ModelInfo
+from camtraps.processes import num_workers
 from camtraps.progress import bar
 from camtraps.ranks import device
 from camtraps.transforms import normalise
-from camtraps.units import num_workers
 
 BATCH_SIZE = 64
 BATCHES_IN_GROUP = 64  # what is held in memory

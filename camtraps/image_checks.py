@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 from camtraps.errors import CamtrapsError, InputError
 from camtraps.images import decode, opened
 from camtraps.photo_lists import Listed
+from camtraps.processes import die_with_parent, num_workers
 from camtraps.reading import ahead
 from camtraps.storage import Images, PhotoError
-from camtraps.units import die_with_parent, num_workers
 
 AT_ONCE = 64  # photos that a worker process gets
 WAITING = 4  # lots of them for each process that are begun or wait for it

@@ -1,6 +1,7 @@
 """Run a network over crops."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +10,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from camtraps import units
 from camtraps.datasets import CropDataset, Loader, Pick, chunks, in_order
-from camtraps.models import ModelInfo
+from camtraps.files import code_digest, digest, file_digest, read_json, work_dir, write_json
+from camtraps.models import ModelInfo, load
+from camtraps.processes import keep_buffers, num_workers
 from camtraps.progress import bar
 from camtraps.ranks import device
+from camtraps.results import Kind, Unit
+from camtraps.storage import stamp
 from camtraps.transforms import normalise
-from camtraps.units import keep_buffers, num_workers
 
 BATCH_SIZE = 64
 # Mean difference of the strongest and the weakest colour of a pixel, 0 to 255, below which a crop counts as grey.
 # Infrared photos of Missouri Camera Traps have up to 0.3, the palest of its colour photos 31.
 GREY_BELOW = 4.0
+MODULES = "inference datasets transforms models networks images regions shards"
+CODE = tuple(f"camtraps.{name}" for name in MODULES.split())
+CROPS = Kind(noun="crops", gpu=True, apiece=2000)
 
 
 @dataclass(frozen=True)
@@ -64,23 +72,76 @@ def run(network: nn.Module, loader: Loader, picks: list[Pick], batch_size: int, 
     return Classified(found, np.concatenate(greys), reasons)
 
 
-def classify(
-    network: nn.Module, info: ModelInfo, crops: pd.DataFrame, assigned: pd.DataFrame, folder: Path
-) -> Classified:
-    """Run the classifier over the assigned crops, in the order of ``assigned``, on the GPU if there is one.
+def classify(model: Path, crops: pd.DataFrame, assigned: pd.DataFrame, folder: Path) -> Classified:
+    """Run the classifier over the assigned crops, in the order of ``assigned``.
+
+    One local GPU takes all crops in one go. Otherwise each shard's crops are a unit of work (`units.run`), computed by
+    one thread, so that the numbers are the same whoever computes them.
 
     Args:
-        network: from `models.load`.
-        info: from `models.load`.
+        model: its folder.
         crops: rows of the crops table.
         assigned: rows of the assigned table.
         folder: where the shards are.
     """
-    keep_buffers()
     rows = assigned[["image", "box"]].merge(crops, on=["image", "box"], how="left", validate="1:1")
-    where = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    dataset = CropDataset(rows, np.zeros(len(rows), np.int64), folder, info.image_size)
-    return run(where, Loader(dataset, num_workers() - 1), in_order(len(rows)), BATCH_SIZE, "classify")
+    if device().type == "cuda" and units.engine() == "local":
+        network, info = _on_device(model, "")
+        dataset = CropDataset(rows, np.zeros(len(rows), np.int64), folder, info.image_size)
+        return run(network, Loader(dataset, num_workers() - 1), in_order(len(rows)), BATCH_SIZE, "classify")
+    key = digest(*(file_digest(path) for path in sorted(model.iterdir())), code_digest(CODE), torch.__version__)
+    work, places = [], []
+    for name, at in sorted(rows.groupby("shard").indices.items()):
+        own = rows[["shard", "offset", "length"]].iloc[at]
+        mark = digest(key, stamp(str(folder / name)), own[["offset", "length"]].to_numpy(np.int64).tobytes())
+        work.append(Unit(mark, _Shard(model, key, own, folder), len(at)))
+        places.append(at)
+    results = units.run(work, _classify_shard, work_dir("classified"), "classify", CROPS)
+    return _together(places, results, len(rows))
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What a worker process gets: the model and the hash of all that counts in it, the crops and where they lie."""
+
+    model: Path
+    key: str
+    crops: pd.DataFrame
+    folder: Path
+
+
+def _classify_shard(shard: _Shard, folder: Path) -> bool:
+    """Write ``logits.npy``, ``grey.npy`` and ``reasons.json``; they are final."""
+    network, info = _on_device(shard.model, shard.key)
+    dataset = CropDataset(shard.crops, np.zeros(len(shard.crops), np.int64), shard.folder, info.image_size)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        found = run(network, Loader(dataset, 0), in_order(len(shard.crops)), BATCH_SIZE)
+    finally:
+        torch.set_num_threads(threads)
+    np.save(folder / "logits.npy", found.logits.astype(np.float32), allow_pickle=False)
+    np.save(folder / "grey.npy", found.is_grey, allow_pickle=False)
+    write_json(folder / "reasons.json", found.reasons)
+    return True
+
+
+@lru_cache(maxsize=1)
+def _on_device(model: Path, _: str) -> tuple[nn.Module, ModelInfo]:
+    keep_buffers()
+    network, info = load(model)
+    return network.to(device(), memory_format=torch.channels_last), info  # type: ignore[call-overload]
+
+
+def _together(places: list[NDArray[np.int64]], results: list[Path], num: int) -> Classified:
+    """Put the results of shards in the order of the crops: ``places`` are their row numbers."""
+    order = np.argsort(np.concatenate(places))
+    logits, grey = (
+        np.concatenate([np.load(result / name, allow_pickle=False) for result in results])[order]
+        for name in ("logits.npy", "grey.npy")
+    )
+    reasons = [reason for result in results for reason in read_json(result / "reasons.json")]
+    return Classified(logits.astype(np.float64), grey, [reasons[at] for at in order])
 
 
 def _is_grey(views: Tensor) -> Tensor:

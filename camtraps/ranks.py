@@ -4,6 +4,7 @@ Without torchrun there is one rank, and nothing here does anything.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,12 +36,13 @@ def device() -> torch.device:
 
 
 def launch(devices: int, module: str) -> None:
-    """Become `torchrun` of a module when it is to use several devices; nothing happens within torchrun.
+    """Become `torchrun` of a module when it is to use several devices or machines; nothing happens within torchrun.
 
-    The process keeps its number, so that what ends it ends all.
+    The process keeps its number, so that what ends it ends all. The options of torchrun can be given by
+    ``$CAMTRAPS_TORCHRUN``, such as those that join several machines.
 
     Args:
-        devices: GPUs, or processes on a CPU; 0 stands for every GPU.
+        devices: GPUs, or processes on a CPU; 0 stands for every GPU. Those of ``$CAMTRAPS_TORCHRUN`` go first.
         module: what to run, as behind ``python -m``.
 
     Raises:
@@ -48,14 +50,20 @@ def launch(devices: int, module: str) -> None:
     """
     if "WORLD_SIZE" in os.environ:
         return
+    if given := shlex.split(os.environ.get("CAMTRAPS_TORCHRUN", "")):
+        _become_torchrun(given, module)
+        return
     there = torch.cuda.device_count()
     if there and devices > there:
         raise CamtrapsError(f"params.yaml: train.devices: {devices} GPUs asked for, {there} here")
     num = devices or max(1, there)
     if num > 1:
-        given = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num}", "-m", module]
-        sys.stderr.flush()
-        os.execv(sys.executable, given)
+        _become_torchrun(["--standalone", f"--nproc-per-node={num}"], module)
+
+
+def _become_torchrun(options: list[str], module: str) -> None:
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "torch.distributed.run", *options, "-m", module])
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from PIL import Image
 from camtraps import duplicates, images, shards
 from camtraps.errors import InputError
 from camtraps.files import code_digest, digest, work_dir
+from camtraps.results import Unit
 from camtraps.storage import stamp
-from camtraps.units import Unit, run
+from camtraps.units import run
 
 CODE = ("camtraps.signatures", "camtraps.duplicates", "camtraps.images", "camtraps.shards")
 SIDE = 9  # of the thumbnail whose neighbouring grey levels are compared

@@ -23,14 +23,15 @@ from camtraps.errors import CamtrapsError, FailuresError, InputError
 from camtraps.files import code_digest, digest, work_dir
 from camtraps.models import FORMAT, ModelInfo
 from camtraps.optimizing import crop_weights, learning_rate, set_phase
+from camtraps.processes import keep_buffers
 from camtraps.progress import bar
 from camtraps.recipes import TrainParams
+from camtraps.results import prune
 from camtraps.scoring import Scores, judge
 from camtraps.starting import fingerprint
 from camtraps.tasks import Part, Task
 from camtraps.training_state import State, begun, resume, save
 from camtraps.transforms import MEAN, STD, normalise, vary
-from camtraps.units import keep_buffers, prune
 from camtraps.weights import draw
 
 MODULES = (

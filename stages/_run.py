@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from camtraps.errors import CamtrapsError
+from camtraps.errors import CamtrapsError, ShareDone
 from camtraps.failures import Counts
 from camtraps.files import work_dir
-from camtraps.units import die_with_parent
+from camtraps.processes import die_with_parent, rank
 
 
 def run(name: str, stage: Callable[[], Counts]) -> None:
@@ -20,13 +20,16 @@ def run(name: str, stage: Callable[[], Counts]) -> None:
     if "DVC_STAGE" in os.environ:  # killing only dvc would leave a stage writing into the outputs of the next run
         die_with_parent()
     start = time.monotonic()
-    is_first = os.environ.get("RANK", "0") == "0"  # of the processes of `torchrun`
+    is_first = rank() == 0
     try:
         with _Lock(name) if is_first else nullcontext():
             counts = stage()
     except CamtrapsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         sys.exit(1)
+    except ShareDone as share:
+        sys.stderr.write(f"{name}: {share}\n")
+        return
     except (KeyboardInterrupt, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "interrupted" not in str(error):  # what DuckDB makes of Ctrl-C
             raise

@@ -20,12 +20,12 @@ KEY = ["image", "box"]
 def main() -> Counts:
     """Run the stage."""
     params, out = load(EvaluateParams, "evaluate"), layout.EVALUATION
-    network, info = models.load(layout.CLASSIFIER)
+    info = models.read_info(layout.CLASSIFIER)
     crops = tables.read(layout.CROPS / "crops.parquet", CROPS)
     assigned = tables.read(layout.SPLITS / "assigned.parquet", ASSIGNED)
     assigned = assigned.merge(crops[[*KEY, "sequence", "detector"]], on=KEY, how="left", validate="1:1")
     others = _foreign(params, assigned, info.classes)
-    found = classify(network, info, crops, assigned, layout.CROPS)
+    found = classify(layout.CLASSIFIER, crops, assigned, layout.CROPS)
     good = np.array([reason is None for reason in found.reasons])
     reasons = (reason for reason in found.reasons if reason is not None)
     left_out = rows("evaluate", "failed", zip(*assigned[~good][KEY].to_numpy(object).T, reasons, strict=True))

@@ -32,8 +32,10 @@ from camtraps.demo.plan import DemoParams
 # A module imports only from the lines above its own.
 LAYERS = [
     ["errors", "words", "taxa", "boxes"],
-    ["params", "schema", "files", "progress"],
-    ["archives"],
+    ["params", "schema", "files", "progress", "processes"],
+    ["archives", "results"],
+    ["engines.pool", "engines.cluster"],
+    ["engines.shares"],
     ["streams", "tables", "taxonomy", "access", "layout", "corrections", "formats.rows", "formats.xmp", "sampling"],
     ["troubles"],
     ["stores"],
@@ -86,7 +88,7 @@ LAYERS = [
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
-PACKAGES = {f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports")}
+PACKAGES = {f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports", ".engines")}
 MODULES = sorted(ROOT.glob("camtraps/**/*.py"))
 STAGES = sorted(path for path in ROOT.glob("stages/*.py") if not path.name.startswith("_"))
 PARAMS = {

@@ -1,15 +1,20 @@
 """Inference: one row of logits a crop, in the order asked for."""
 
+import os
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from make_networks import INFO, SMALL
 from make_tables import colour_crops, damage, rows
-from test_models import INFO
 from torch import nn
 
-from camtraps import inference
+from camtraps import inference, models
 from camtraps.datasets import CropDataset, Loader, in_order
 from camtraps.inference import classify
+from camtraps.networks import build
 from camtraps.schema import ASSIGNED
 
 torch.set_num_threads(1)
@@ -67,14 +72,64 @@ def test_inference_leaves_the_network_as_it_was_trained(network, crops, tmp_path
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_classify_follows_the_assigned_table(network, crops, tmp_path, monkeypatch):
-    monkeypatch.setenv("CAMTRAPS_WORKERS", "1")
+@pytest.fixture
+def model(tmp_path):
+    """Make a model folder, and give it with its network."""
+    torch.manual_seed(0)
+    network = build(SMALL, 3, 32)
+    models.save(tmp_path / "model", network, INFO)
+    return tmp_path / "model", network
+
+
+def test_classify_follows_the_assigned_table(model, crops, tmp_path):
     order = [3, 0, 4]
     assigned = rows(ASSIGNED, *({"image": crops["image"][at], "box": 0} for at in order))
+    folder, network = model
     expected = logits(network, dataset(crops, tmp_path), 8, 0)[order]
-    found = classify(network, INFO, crops, assigned, tmp_path)
+    found = classify(folder, crops, assigned, tmp_path)
     assert found.logits == pytest.approx(expected, abs=1e-5)
     assert found.reasons == [None] * 3
+    assert found.is_grey.tolist() == [False] * 3
+
+
+def in_shards(folder, num):
+    """Make crops of colours, one shard for each two of them."""
+    parts = []
+    for at in range(num):
+        part = colour_crops(folder, ["red", "blue"], (40 + at, 40))
+        name = f"shards/{at}.zip"
+        (folder / part["shard"][0]).rename(folder / name)
+        parts.append(part.assign(shard=name, image=[f"d/{at}.{each}.jpg" for each in range(2)]))
+    crops = pd.concat(parts, ignore_index=True)
+    return crops, rows(ASSIGNED, *({"image": image, "box": 0} for image in crops["image"].iloc[::-1]))
+
+
+def test_only_changed_shards_are_classified_again(model, tmp_path, monkeypatch):
+    crops, assigned = in_shards(tmp_path, 3)
+    before = classify(model[0], crops, assigned, tmp_path)
+    made = []
+    classify_shard = inference._classify_shard
+    monkeypatch.setattr(inference, "_classify_shard", lambda *given: made.append(given) or classify_shard(*given))
+    again = classify(model[0], crops, assigned, tmp_path)
+    assert (again.logits == before.logits).all()
+    assert made == []
+    os.utime(tmp_path / "shards/1.zip", (0, 0))
+    classify(model[0], crops, assigned, tmp_path)
+    assert [shard.crops["shard"].unique().tolist() for shard, _ in made] == [["shards/1.zip"]]
+    models.save(model[0], model[1], replace(INFO, temperature=2.0))
+    classify(model[0], crops, assigned, tmp_path)
+    assert len(made) == 4
+
+
+def test_the_numbers_do_not_depend_on_who_computes_them(model, tmp_path, monkeypatch):
+    crops, assigned = in_shards(tmp_path, 4)
+    monkeypatch.setattr(inference, "CROPS", replace(inference.CROPS, apiece=1))
+    found = []
+    for workers in ("1", "2"):
+        monkeypatch.setenv("CAMTRAPS_WORKERS", workers)
+        monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path / workers))
+        found.append(classify(model[0], crops, assigned, tmp_path).logits)
+    assert (found[0] == found[1]).all()
 
 
 def test_crops_of_infrared_are_grey_even_if_a_little_tinted(network, crops, tmp_path):

@@ -15,11 +15,11 @@ from camtraps.errors import CamtrapsError
 TESTS = Path(__file__).parent
 
 
-def torchrun(folder):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+def torchrun(folder, *options):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *options]
     path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CAMTRAPS_WORK": str(folder / "work")}
-    subprocess.run([*command, str(TESTS / "rank_training.py"), str(folder)], check=True, env=environment, timeout=300)
+    subprocess.run([*command, str(TESTS / "rank_training.py"), str(folder)], check=True, env=environment, timeout=600)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,13 @@ def test_ranks_agree_on_scores_and_weights(both):
     assert first == second
 
 
+def test_a_rank_that_is_killed_is_started_again_and_changes_nothing(both, tmp_path):
+    (tmp_path / "trap").touch()
+    torchrun(tmp_path, "--max-restarts=1")
+    assert not (tmp_path / "trap").exists()
+    assert [json.loads((tmp_path / f"rank{at}.json").read_text()) for at in range(2)] == both[1:]
+
+
 def launched(monkeypatch, devices, gpus):
     """Ask for devices where there are so many GPUs; give the command that the process became."""
     commands = []
@@ -64,6 +71,12 @@ def test_one_device_launches_nothing(monkeypatch):
 def test_several_devices_become_torchrun(monkeypatch):
     command = "-m torch.distributed.run --standalone --nproc-per-node=2 -m stages.train"
     assert " ".join(launched(monkeypatch, devices=2, gpus=0)) == command
+
+
+def test_the_environment_can_join_machines(monkeypatch):
+    monkeypatch.setenv("CAMTRAPS_TORCHRUN", "--nnodes=2 --node-rank=0 --rdzv-endpoint=head:29500 --nproc-per-node=4")
+    given = "--nnodes=2 --node-rank=0 --rdzv-endpoint=head:29500 --nproc-per-node=4"
+    assert " ".join(launched(monkeypatch, 1, gpus=4)) == f"-m torch.distributed.run {given} -m stages.train"
 
 
 def test_within_torchrun_nothing_is_launched_again(monkeypatch):

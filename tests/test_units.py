@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from imports import ROOT
 
-from camtraps import units
+from camtraps import results
+from camtraps.engines import pool
 from camtraps.errors import CamtrapsError
-from camtraps.units import KEEP_SECONDS, Unit, missing, num_workers, run
+from camtraps.processes import num_workers
+from camtraps.results import KEEP_SECONDS, Unit, may_pass, missing
+from camtraps.units import run
 
 
 def write_letter(payload, folder):
@@ -91,7 +94,7 @@ def test_units_are_handed_out_a_few_at_a_time(folder, monkeypatch):  # C8: all w
             future.add_done_callback(lambda _: out.discard(unit.fingerprint))
             return future
 
-    monkeypatch.setattr(units, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
     text = "abcdefghijklmnopqrstuvwxyz"
     assert content(run(letters(text), write_letter, folder, "test")) == text
     assert len(most) == 26
@@ -100,7 +103,7 @@ def test_units_are_handed_out_a_few_at_a_time(folder, monkeypatch):  # C8: all w
 
 def test_large_units_are_handed_out_first(folder, monkeypatch):
     monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
-    monkeypatch.setattr(units, "ProcessPoolExecutor", lambda num, **_: ThreadPoolExecutor(1))
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", lambda num, **_: ThreadPoolExecutor(1))
     made = []
     sized = [replace(unit, size=size) for unit, size in zip(letters("abc"), (1, 3, 2), strict=True)]
     run(sized, lambda payload, part: made.append(payload["letter"]) is None, folder, "test")
@@ -140,7 +143,7 @@ def test_a_result_that_is_not_final_is_given_and_made_again_by_the_next_run(fold
     ],
 )
 def test_a_failure_that_no_stamp_would_show_to_be_over_may_pass(failure, is_remote, passing):
-    assert units.may_pass(failure, is_remote) == passing
+    assert may_pass(failure, is_remote) == passing
 
 
 @pytest.mark.parametrize("is_final", [True, False])
@@ -150,7 +153,7 @@ def test_what_another_run_has_made_meanwhile_is_left_to_its_readers(folder, is_f
             (folder / "print-a").mkdir()
             (folder / "print-a/letter").write_text("other")
             if not is_final:
-                (folder / "print-a" / units.AGAIN).touch()
+                (folder / "print-a" / results.AGAIN).touch()
         return write_letter(payload, part)
 
     assert content(run(letters("a"), beside, folder, "test")) == ("other" if is_final else "a")
@@ -168,7 +171,7 @@ def test_what_another_run_has_made_in_the_last_moment_is_taken(folder, monkeypat
         return is_dir(path)
 
     run(letters("b"), write_letter, folder, "test")
-    monkeypatch.setattr(units, "_is_final", lambda result: False)
+    monkeypatch.setattr(results, "is_final", lambda result: False)
     monkeypatch.setattr(Path, "is_dir", other_in_between)
     assert content(run(letters("a"), write_letter, folder, "test")) == "other"
 
@@ -176,7 +179,8 @@ def test_what_another_run_has_made_in_the_last_moment_is_taken(folder, monkeypat
 TWO_RUNS = """
 import sys
 from pathlib import Path
-from camtraps.units import Unit, run
+from camtraps.results import Unit
+from camtraps.units import run
 
 def write(payload, folder):
     (folder / "letter").write_text(payload)
@@ -208,13 +212,13 @@ def test_what_another_run_removes_first_does_not_matter(folder, monkeypatch):
         rmtree(path)
 
     monkeypatch.setattr(shutil, "rmtree", twice)
-    units.prune(folder, set())
+    results.prune(folder, set())
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux ends processes with their parent")
 def test_a_worker_whose_parent_died_before_it_could_ask_ends(folder, monkeypatch):
-    code = "import sys; from camtraps.units import start_worker; start_worker(int(sys.argv[1]))"
+    code = "import sys; from camtraps.processes import start_worker; start_worker(int(sys.argv[1]))"
     own = [
         subprocess.run([sys.executable, "-c", code, str(pid)], cwd=ROOT, check=False) for pid in (os.getpid(), 2**22)
     ]
@@ -222,7 +226,7 @@ def test_a_worker_whose_parent_died_before_it_could_ask_ends(folder, monkeypatch
     monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
     started = []
     monkeypatch.setattr(
-        units, "ProcessPoolExecutor", lambda num, initargs, **_: started.append(initargs) or ThreadPoolExecutor(num)
+        pool, "ProcessPoolExecutor", lambda num, initargs, **_: started.append(initargs) or ThreadPoolExecutor(num)
     )
     run(letters("ab"), write_letter, folder, "test")
     assert started == [(os.getpid(),)]

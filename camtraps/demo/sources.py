@@ -18,8 +18,8 @@ from camtraps.demo.plan import DemoParams, Photo
 from camtraps.demo.scenes import HEIGHT, WIDTH
 from camtraps.demo.species import SHARES, label
 from camtraps.files import remove, write_json, write_text
+from camtraps.processes import die_with_parent, num_workers
 from camtraps.progress import bar
-from camtraps.units import die_with_parent, num_workers
 
 CATEGORIES = ("empty", *SHARES, "person", "vehicle")
 DETECTOR = "md_v5a.0.0.pt"

@@ -11,8 +11,8 @@ import numpy as np
 from camtraps import reading
 from camtraps.detectors.answers import Answer, Box
 from camtraps.detectors.background import Change, Map, Thumb, compare, likeness, outline_balance, thumb
+from camtraps.results import may_pass
 from camtraps.storage import PhotoError, is_local
-from camtraps.units import may_pass
 
 VERSION = "motion"  # as it stands in tables and in file names
 
