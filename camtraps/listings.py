@@ -25,6 +25,7 @@ def walk(root: str) -> Iterator[str]:
         MissingError: no such folder.
         InputError: it cannot be listed, as those of the web cannot.
     """
+    root = root.rstrip("/") or root
     if is_local(root):
         image_folders.check(root)
         return _below(root, "", _local_entries, (os.path.realpath(root),))
@@ -57,7 +58,7 @@ def _lister(root: str) -> Callable[[str], list[Entry]]:
     store, base = _store(root)
 
     def entries(folder: str) -> list[Entry]:
-        path = base + folder.removeprefix(root.rstrip("/"))
+        path = base + folder.removeprefix(root)
         try:
             found = store.ls(path, detail=True)
         except FileNotFoundError:
@@ -74,7 +75,7 @@ def _lister(root: str) -> Callable[[str], list[Entry]]:
 
 def _store(root: str) -> tuple[Any, str]:
     """Give the file system of a store, and the path of a prefix in it."""
-    reach, rest = access.reach(root), root.partition("://")[2].rstrip("/")
+    reach, rest = access.reach(root), root.partition("://")[2]
     kind = access.kind(root)
     if kind == "s3":
         return access.s3(reach), rest
@@ -85,4 +86,4 @@ def _store(root: str) -> tuple[Any, str]:
         container, _, host = bucket.partition("@")
         return access.az(reach, host.partition(".")[0]), f"{container}/{path}".rstrip("/")
     store, path = url_to_fs(root)
-    return store, str(path).rstrip("/")
+    return store, str(path)
