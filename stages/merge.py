@@ -1,9 +1,11 @@
 """merge: detections and predictions -> one MegaDetector JSON for Timelapse."""
 
-from camtraps import layout, tables
+from camtraps import layout, tables, taxonomy
+from camtraps.descriptions import describe
 from camtraps.failures import Counts, close, rows
-from camtraps.files import read_json, write_json
-from camtraps.merge import MergeParams, merge, of_dataset
+from camtraps.files import file_digest, read_json
+from camtraps.formats.megadetector_json import write
+from camtraps.merge import MergeParams, describing, merge
 from camtraps.params import load
 from camtraps.predictions import read
 from camtraps.schema import DETECTIONS, FAILURES, QUERIED
@@ -20,11 +22,19 @@ def main() -> Counts:
     failed = dict(zip(left_out["image"], left_out["reason"], strict=True))
     classes = read_json(layout.PREDICTIONS / "classes.json")
     document = merge(queried, detections, failed, predictions, classes, params)
-    write_json(out / "megadetector.json", document)
+    taxa = read_json(layout.CLASSIFIER / "model.json")["taxa"]
+    described = describe(taxa, taxonomy.read(layout.collection() / "taxonomy.csv"))
+    document = describing(document, described, file_digest(layout.PREDICTIONS / "predictions.parquet"))
+    write(document, out / "megadetector.json")
     for dataset in sorted(set(queried["dataset"])):
-        write_json(out / "by_dataset" / f"{dataset}.json", of_dataset(document, dataset))
-    counts = Counts(unit="photos", rows_in=len(queried), rows_out=len(document["images"]), skipped=0, failed=0)
-    return close(out, counts, rows("merge", "skipped", []), 1.0)
+        write(document.of_dataset(dataset), out / "by_dataset" / f"{dataset}.json")
+    is_in = queried["image"].isin(document.files)
+    reasons = [
+        (image, None, "not asked for by merge.datasets or merge.samples_per_label")
+        for image in queried["image"][~is_in]
+    ]
+    skipped = rows("merge", "skipped", reasons)
+    return close(out, Counts.of("photos", len(queried), len(document.files), skipped), skipped, 1.0)
 
 
 if __name__ == "__main__":
