@@ -72,7 +72,7 @@ LAYERS = [
     ["models", "checkpoints", "curves"],
     ["datasets", "starting", "foreign_models", "deploying"],
     ["inference", "tasks", "features"],
-    ["optimizing"],
+    ["classifier", "optimizing"],
     ["training_state"],
     ["training", "evaluation", "merge", "reports"],
     ["inspection"],
