@@ -26,14 +26,11 @@ def main() -> Counts:
     described = describe(taxa, taxonomy.read(layout.collection() / "taxonomy.csv"))
     document = describing(document, described, file_digest(layout.PREDICTIONS / "predictions.parquet"))
     write(document, out / "megadetector.json")
-    for dataset in sorted(set(queried["dataset"])):
-        write(document.of_dataset(dataset), out / "by_dataset" / f"{dataset}.json")
     is_in = queried["image"].isin(document.files)
-    reasons = [
-        (image, None, "not asked for by merge.datasets or merge.samples_per_label")
-        for image in queried["image"][~is_in]
-    ]
-    skipped = rows("merge", "skipped", reasons)
+    for dataset in sorted(set(queried["dataset"][is_in])):
+        write(document.of_dataset(dataset), out / "by_dataset" / f"{dataset}.json")
+    why = "not asked for by merge.datasets or merge.samples_per_label"
+    skipped = rows("merge", "skipped", ((image, None, why) for image in queried["image"][~is_in]))
     return close(out, Counts.of("photos", len(queried), len(document.files), skipped), skipped, 1.0)
 
 

@@ -214,5 +214,5 @@ def test_samples_are_so_many_crops_of_each_label_and_grow_without_losing_any():
 
 
 def test_a_label_that_is_no_class_is_said():
-    with pytest.raises(InputError, match="^labels of crops are no classes of the classifier: wolf; it has fox, deer"):
+    with pytest.raises(InputError, match=r"^labels of crops are no classes of the classifier: wolf; it has fox, deer"):
         Truth.of(pd.Series(["fox", "wolf"]), CLASSES)
