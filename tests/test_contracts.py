@@ -41,7 +41,7 @@ LAYERS = [
     ["storage", "detectors.answers"],
     ["reading"],
     ["taxonomy_checks", "taxonomy_outline", "label_rules", "existence", "failures", "collections"],
-    ["plots", "predictions"],
+    ["plots", "predictions", "outputs"],
     ["split_params", "balancing", "duplicates"],
     ["ancestor_splits", "split_files"],
     ["placing"],
