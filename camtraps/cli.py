@@ -15,6 +15,7 @@ from camtraps.commands import (
     imports,
     inspect,
     labels,
+    merge,
     models,
     photos,
     taxonomy,
@@ -22,6 +23,8 @@ from camtraps.commands import (
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
+# In the order of `camtraps --help`.
+MODULES = (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models, merge)
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -79,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models):
+    for module in MODULES:
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)

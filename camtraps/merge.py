@@ -129,22 +129,24 @@ def merge(
     return Document(head, photos.tolist(), entries)
 
 
-def describing(document: Document, descriptions: Mapping[str, str], digest_of_source: str) -> Document:
-    """Add what the classes are, and what the classifications were made of.
+def with_source(document: Document, digest_of_source: str) -> Document:
+    """Say of which file the classifications come, by its hash."""
+    info = document.head["info"]
+    about = info["classifier_metadata"] | {"source_sha256": digest_of_source}
+    return document.with_head(info=info | {"classifier_metadata": about})
+
+
+def with_descriptions(document: Document, descriptions: Mapping[str, str]) -> Document:
+    """Say what the classes are.
 
     Args:
         document: from `merge`, or of the same form.
-        descriptions: of classes by name; those that are not there have none.
-        digest_of_source: hash of the file of probabilities.
+        descriptions: of classes by name, from `descriptions.describe`; what is not there has an empty one.
     """
     names = document.head["classification_categories"]
     nothing = ";" * (len(LEVELS) - 1)
     described = {at: descriptions.get(name.removeprefix("label: "), nothing) for at, name in names.items()}
-    info = document.head["info"]
-    about = info["classifier_metadata"] | {"source_sha256": digest_of_source}
-    return document.with_head(
-        info=info | {"classifier_metadata": about}, classification_category_descriptions=described
-    )
+    return document.with_head(classification_category_descriptions=described)
 
 
 def classifications(probabilities: NDArray[np.float32], truth: Truth, params: MergeParams) -> pa.Array:

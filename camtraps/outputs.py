@@ -70,7 +70,8 @@ def batches(path: Path, keys: Sequence[list[str]] = KEYS) -> Iterator[Rows]:
     Args:
         path: the file.
         keys: what may stand before the classes, the longest first. Columns are told by their place: a class may be
-            called `path`, `label` or `weight` too, if the file has the other columns.
+            called `path`, `label` or `weight` too, if the file has the other columns. Behind `LABELS_ONLY` there are
+            no classes.
 
     Raises:
         MissingError: no such file.
@@ -138,9 +139,11 @@ class Writer:
 
 def _columns(path: Path, names: list[str], keys: Sequence[list[str]]) -> tuple[list[str], list[str]]:
     for each in keys:
+        if names[: len(each)] == each and each == LABELS_ONLY:
+            return names, []
         if names[: len(each)] == each and len(names) > len(each):
             return each, names[len(each) :]
-    wanted = ", or ".join(" and ".join(each) for each in keys if each != KEYS[0])
+    wanted = ", or ".join(" and ".join(each) for each in keys if len(each) < len(KEYS[0]))
     got = ", ".join(names[:8])
     raise InputError(f"{path}:1: expected the columns {wanted}, and then one for each class; got {got}")
 

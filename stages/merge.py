@@ -5,7 +5,7 @@ from camtraps.descriptions import describe
 from camtraps.failures import Counts, close, rows
 from camtraps.files import file_digest, read_json
 from camtraps.formats.megadetector_json import write
-from camtraps.merge import MergeParams, describing, merge
+from camtraps.merge import MergeParams, merge, with_descriptions, with_source
 from camtraps.params import load
 from camtraps.predictions import read
 from camtraps.schema import DETECTIONS, FAILURES, QUERIED
@@ -15,16 +15,17 @@ from stages._run import run
 def main() -> Counts:
     """Run the stage."""
     params, out = load(MergeParams, "merge"), layout.RESULTS
+    source = layout.PREDICTIONS / "predictions.parquet"
     queried = tables.read(layout.QUERIED / "queried.parquet", QUERIED)
     detections = tables.read(layout.DETECTIONS / "detections.parquet", DETECTIONS)
     left_out = tables.read(layout.DETECTIONS / "failures.parquet", FAILURES).query("kind == 'failed'")
-    predictions = read(layout.PREDICTIONS / "predictions.parquet")
+    predictions = read(source)
     failed = dict(zip(left_out["image"], left_out["reason"], strict=True))
     classes = read_json(layout.PREDICTIONS / "classes.json")
     document = merge(queried, detections, failed, predictions, classes, params)
     taxa = read_json(layout.CLASSIFIER / "model.json")["taxa"]
     described = describe(taxa, taxonomy.read(layout.collection() / "taxonomy.csv"))
-    document = describing(document, described, file_digest(layout.PREDICTIONS / "predictions.parquet"))
+    document = with_source(with_descriptions(document, described), file_digest(source))
     write(document, out / "megadetector.json")
     is_in = queried["image"].isin(document.files)
     for dataset in sorted(set(queried["dataset"][is_in])):

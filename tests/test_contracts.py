@@ -75,6 +75,8 @@ LAYERS = [
     ["classifier", "optimizing"],
     ["training_state"],
     ["training", "evaluation", "merge", "reports"],
+    ["merge_crops"],
+    ["merge_files"],
     ["inspection"],
     ["demo"],
     ["doctor"],
@@ -82,7 +84,7 @@ LAYERS = [
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
-    ["commands.inspect"],
+    ["commands.inspect", "commands.merge"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}

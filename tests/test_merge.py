@@ -9,7 +9,7 @@ from make_tables import predictions, rows
 
 from camtraps.errors import InputError
 from camtraps.formats.megadetector_json import write
-from camtraps.merge import LABEL_OFFSET, MergeParams, Truth, classifications, describing, merge
+from camtraps.merge import LABEL_OFFSET, MergeParams, Truth, classifications, merge, with_descriptions, with_source
 from camtraps.schema import DETECTIONS, QUERIED
 
 CLASSES = ["fox", "deer", "bird"]
@@ -110,7 +110,7 @@ def test_other_categories_get_ids_of_their_own():
 def test_the_document_says_its_format_all_detectors_and_how_classes_were_chosen():
     # M9: format_version was not raised, and nothing said what the file was made of.
     document = merged(boxes=[ANIMAL, ANIMAL | {"box": 1, "detector": "human"}], typical_confidence_threshold=0.75)
-    document = describing(document, {"fox": "mammalia;carnivora;canidae;vulpes;"}, "abc")
+    document = with_descriptions(with_source(document, "abc"), {"fox": "mammalia;carnivora;canidae;vulpes;"})
     assert document.head["info"] == {
         "detector": "human, motion",
         "classifier": "camtraps",
