@@ -15,6 +15,7 @@ from camtraps.commands import (
     imports,
     inspect,
     labels,
+    mapping,
     merge,
     models,
     photos,
@@ -24,7 +25,21 @@ from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
 # In the order of `camtraps --help`.
-MODULES = (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models, merge)
+MODULES = (
+    imports,
+    exports,
+    catalog,
+    taxonomy,
+    labels,
+    photos,
+    detect,
+    batch_api,
+    calibrate,
+    inspect,
+    models,
+    mapping,
+    merge,
+)
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 

@@ -55,7 +55,7 @@ LAYERS = [
     ["labels"],
     ["suggestion", "explanation", "hits", "signatures", "descriptions"],
     ["acceptance", "examples", "foreign"],
-    ["weights", "metrics", "catalog", "crops", "detections", "splits", "review", "detectors.background"],
+    ["weights", "metrics", "mapping", "catalog", "crops", "detections", "splits", "review", "detectors.background"],
     ["detectors.model_files", "detectors.batch_client"],
     ["detectors.megadetector"],
     ["detectors.batch_places", "detectors.batch_tasks"],
@@ -75,7 +75,7 @@ LAYERS = [
     ["classifier", "optimizing"],
     ["training_state"],
     ["training", "evaluation", "merge", "reports"],
-    ["merge_crops"],
+    ["merge_crops", "aggregation"],
     ["merge_files"],
     ["inspection"],
     ["demo"],
@@ -84,7 +84,7 @@ LAYERS = [
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
-    ["commands.inspect", "commands.merge"],
+    ["commands.inspect", "commands.merge", "commands.mapping"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
