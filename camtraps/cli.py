@@ -10,6 +10,7 @@ from camtraps.commands import (
     batch_api,
     calibrate,
     catalog,
+    classify,
     detect,
     exports,
     imports,
@@ -39,6 +40,7 @@ MODULES = (
     models,
     mapping,
     merge,
+    classify,
 )
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -53,6 +55,7 @@ EXAMPLES = """examples:
   camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
   camtraps inspect
+  camtraps classify /data/photos --out results.json
   camtraps scores
   camtraps doctor
 """

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from camtraps.descriptions import LEVELS
 from camtraps.errors import InputError
 from camtraps.files import digest
 from camtraps.formats import megadetector_json
 from camtraps.formats.megadetector_json import TEXT, Document, joined
+from camtraps.lineages import Lineages, description
 from camtraps.params import check_range
 from camtraps.predictions import Predictions
 
@@ -136,16 +136,17 @@ def with_source(document: Document, digest_of_source: str) -> Document:
     return document.with_head(info=info | {"classifier_metadata": about})
 
 
-def with_descriptions(document: Document, descriptions: Mapping[str, str]) -> Document:
-    """Say what the classes are.
+def with_descriptions(document: Document, known: Lineages) -> Document:
+    """Say of which taxa the classes are, if that is known of any.
 
     Args:
         document: from `merge`, or of the same form.
-        descriptions: of classes by name, from `descriptions.describe`; what is not there has an empty one.
+        known: lineages by class.
     """
+    if not any(known.values()):
+        return document
     names = document.head["classification_categories"]
-    nothing = ";" * (len(LEVELS) - 1)
-    described = {at: descriptions.get(name.removeprefix("label: "), nothing) for at, name in names.items()}
+    described = {at: description(known.get(name.removeprefix("label: "), ())) for at, name in names.items()}
     return document.with_head(classification_category_descriptions=described)
 
 

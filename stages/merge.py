@@ -1,7 +1,6 @@
 """merge: detections and predictions -> one MegaDetector JSON for Timelapse."""
 
-from camtraps import layout, tables, taxonomy
-from camtraps.descriptions import describe
+from camtraps import layout, lineages, tables
 from camtraps.failures import Counts, close, rows
 from camtraps.files import file_digest, read_json
 from camtraps.formats.megadetector_json import write
@@ -23,9 +22,8 @@ def main() -> Counts:
     failed = dict(zip(left_out["image"], left_out["reason"], strict=True))
     classes = read_json(layout.PREDICTIONS / "classes.json")
     document = merge(queried, detections, failed, predictions, classes, params)
-    taxa = read_json(layout.CLASSIFIER / "model.json")["taxa"]
-    described = describe(taxa, taxonomy.read(layout.collection() / "taxonomy.csv"))
-    document = with_source(with_descriptions(document, described), file_digest(source))
+    known = lineages.of_model(classes, read_json(layout.CLASSIFIER / "model.json")["taxa"])
+    document = with_source(with_descriptions(document, known), file_digest(source))
     write(document, out / "megadetector.json")
     is_in = queried["image"].isin(document.files)
     for dataset in sorted(set(queried["dataset"][is_in])):

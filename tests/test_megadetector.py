@@ -226,7 +226,7 @@ def test_the_validator_of_megadetector_accepts_what_we_write(tmp_path, model):
     params = merge.MergeParams(threshold=0.05, label="none")
     predicted = predictions({"image": "ds/a.png", "label": "fox", "probabilities": [1.0]})
     document = merge.merge(queried, rows(schema.DETECTIONS, *boxes), failed, predicted, ["fox"], params)
-    document = merge.with_descriptions(document, {})
+    document = merge.with_descriptions(document, {"fox": (("genus", "vulpes"),)})
     document = {**document.head, "images": document.images()}
     assert [len(image["detections"] or []) for image in document["images"]] == [2, 0, 0]
     assert document["images"][0]["detections"][0]["classifications"] == [["0", 1.0]]

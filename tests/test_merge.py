@@ -110,7 +110,7 @@ def test_other_categories_get_ids_of_their_own():
 def test_the_document_says_its_format_all_detectors_and_how_classes_were_chosen():
     # M9: format_version was not raised, and nothing said what the file was made of.
     document = merged(boxes=[ANIMAL, ANIMAL | {"box": 1, "detector": "human"}], typical_confidence_threshold=0.75)
-    document = with_descriptions(with_source(document, "abc"), {"fox": "mammalia;carnivora;canidae;vulpes;"})
+    document = with_descriptions(with_source(document, "abc"), {"fox": (("genus", "vulpes"), ("class", "mammalia"))})
     assert document.head["info"] == {
         "detector": "human, motion",
         "classifier": "camtraps",
@@ -122,7 +122,7 @@ def test_the_document_says_its_format_all_detectors_and_how_classes_were_chosen(
         "format_version": "1.6",
     }
     assert document.head["classification_category_descriptions"] == {
-        "0": "mammalia;carnivora;canidae;vulpes;", "1": ";;;;", "2": ";;;;",
+        "0": "mammalia;;;vulpes;", "1": ";;;;", "2": ";;;;",
     }  # fmt: skip
 
 
