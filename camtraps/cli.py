@@ -20,6 +20,7 @@ from camtraps.commands import (
     merge,
     models,
     photos,
+    run_classifier,
     taxonomy,
 )
 from camtraps.commands.common import say
@@ -38,6 +39,7 @@ MODULES = (
     calibrate,
     inspect,
     models,
+    run_classifier,
     mapping,
     merge,
     classify,

@@ -51,6 +51,7 @@ LAYERS = [
     ["formats.megadb", "listings"],
     ["formats.animl", "formats.queried_images", "formats.megadetector_json"],
     ["images", "shards", "units", "photo_sources"],
+    ["detected_photos"],
     ["label_json", "label_csv", "rated"],
     ["label_specs"],
     ["labels"],
@@ -75,8 +76,8 @@ LAYERS = [
     ["datasets", "starting", "foreign_models", "deploying"],
     ["inference", "tasks", "features"],
     ["classifier", "optimizing"],
-    ["training_state", "watching", "classifying"],
-    ["training", "evaluation", "merge", "reports"],
+    ["training_state", "watching", "classifying", "any_classifier", "crop_files"],
+    ["training", "evaluation", "merge", "reports", "running"],
     ["merge_crops", "aggregation"],
     ["merge_files"],
     ["inspection"],
@@ -87,6 +88,8 @@ LAYERS = [
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
     ["commands.inspect", "commands.merge", "commands.mapping", "commands.classify"],
+    ["commands.run_classifier"],
+    ["commands.chain"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
