@@ -10,6 +10,7 @@ from camtraps.commands import (
     batch_api,
     calibrate,
     catalog,
+    chain,
     classify,
     detect,
     exports,
@@ -42,6 +43,7 @@ MODULES = (
     run_classifier,
     mapping,
     merge,
+    chain,
     classify,
 )
 # What a disk says that is full or closed to us; other errors of it are our own.
