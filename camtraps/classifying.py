@@ -55,7 +55,8 @@ class Task:
 
     def fingerprint(self) -> str:
         """Hash what makes a result besides the photos."""
-        weights = [file_digest(path) for path in sorted(self.model.iterdir()) if path.is_file()]
+        files = sorted(self.model.iterdir()) if self.model.is_dir() else [self.model]
+        weights = [file_digest(path) for path in files if path.is_file()]
         device = next(self.classifier.network.parameters()).device.type
         made_with = [PIL.__version__, torch.__version__, device, repr(self.choice), self.eye]
         return digest(code_digest(CODE), *made_with, *weights)

@@ -10,21 +10,42 @@ from camtraps.commands import (
     batch_api,
     calibrate,
     catalog,
+    chain,
     classify,
     detect,
     exports,
     imports,
     inspect,
     labels,
+    mapping,
+    merge,
     models,
     photos,
+    run_classifier,
     taxonomy,
 )
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
-MODULES = (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models, classify)
-
+# In the order of `camtraps --help`.
+MODULES = (
+    imports,
+    exports,
+    catalog,
+    taxonomy,
+    labels,
+    photos,
+    detect,
+    batch_api,
+    calibrate,
+    inspect,
+    models,
+    run_classifier,
+    mapping,
+    merge,
+    chain,
+    classify,
+)
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
