@@ -18,10 +18,25 @@ from camtraps.commands import (
     models,
     photos,
     taxonomy,
+    tutorial,
 )
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
+COMMANDS = (
+    imports,
+    exports,
+    catalog,
+    taxonomy,
+    labels,
+    photos,
+    detect,
+    batch_api,
+    calibrate,
+    inspect,
+    models,
+    tutorial,
+)
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -79,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models):
+    for module in COMMANDS:
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)
