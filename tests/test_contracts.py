@@ -73,7 +73,7 @@ LAYERS = [
     ["models", "checkpoints", "curves"],
     ["datasets", "starting", "foreign_models", "deploying"],
     ["inference", "tasks", "features"],
-    ["optimizing"],
+    ["classifier", "optimizing"],
     ["training_state"],
     ["training", "evaluation", "merge", "reports"],
     ["inspection", "samples"],
