@@ -17,6 +17,7 @@ from camtraps.commands import (
     labels,
     models,
     photos,
+    predict,
     taxonomy,
     tutorial,
 )
@@ -30,6 +31,7 @@ COMMANDS = (
     taxonomy,
     labels,
     photos,
+    predict,
     detect,
     batch_api,
     calibrate,
