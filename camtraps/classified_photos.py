@@ -1,4 +1,4 @@
-"""One photo with boxes at a time: which of them are animals worth asking about, and what the classifier says of each."""
+"""One photo with its boxes at a time: which of them are animals, and what the classifier says of each."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -18,6 +18,7 @@ from camtraps.commands import (
     models,
     photos,
     predict,
+    serve,
     taxonomy,
     tutorial,
 )
@@ -32,6 +33,7 @@ COMMANDS = (
     labels,
     photos,
     predict,
+    serve,
     detect,
     batch_api,
     calibrate,

@@ -76,18 +76,24 @@ LAYERS = [
     ["classifier", "optimizing"],
     ["training_state"],
     ["training", "evaluation", "merge", "reports"],
-    ["inspection", "samples"],
+    ["inspection", "samples", "loose_photos", "classified_photos", "marking", "service.limits", "service.protocol"],
+    ["service.reading", "service.queue"],
+    ["service.worker"],
+    ["service.dispatcher", "service.shared", "service.bodies"],
+    ["service.batch"],
+    ["service.app"],
+    ["service.running"],
     ["demo"],
     ["doctor"],
     ["commands.common"],
     ["commands.printing", "commands.sources", "commands.crop_exports"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
-    ["commands.inspect", "commands.tutorial"],
+    ["commands.inspect", "commands.tutorial", "commands.predict", "commands.serve"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
-PACKAGES = {f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports")}
+PACKAGES = {f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports", ".service")}
 MODULES = sorted(ROOT.glob("camtraps/**/*.py"))
 STAGES = sorted(path for path in ROOT.glob("stages/*.py") if not path.name.startswith("_"))
 PARAMS = {

@@ -93,7 +93,7 @@ def detect(photos: pd.DataFrame, params: DetectParams, keep: Callable[[list[dict
         return
     places = photos[["image", "dataset", "file"]].itertuples(index=False, name=None)
     rows, since = [], time.monotonic()
-    answers = _answers(_load(params), photos["uri"])
+    answers = _answers(load(params), photos["uri"])
     with bar("megadetector", len(photos), "photos") as progress:
         try:
             for place, answer in zip(places, answers, strict=True):
@@ -108,7 +108,7 @@ def detect(photos: pd.DataFrame, params: DetectParams, keep: Callable[[list[dict
 
 
 @dataclass
-class _Model:
+class Model:
     """A loaded model; ``together`` photos are looked at at once, fewer once they did not fit the GPU's memory."""
 
     path: Path
@@ -179,7 +179,7 @@ class _Model:
             return None
 
 
-def _answers(model: _Model, uris: Iterable[str]) -> Iterator[Answer]:
+def _answers(model: Model, uris: Iterable[str]) -> Iterator[Answer]:
     photos = _decoded(uris, ahead=model.together + DECODERS)
     while batch := list(islice(photos, model.together)):
         found = iter(model.look([photo for photo in batch if not isinstance(photo, PhotoError)]))
@@ -206,7 +206,8 @@ def _decode(data: bytes | PhotoError) -> Image.Image | PhotoError:
         return error
 
 
-def _load(params: DetectParams) -> _Model:
+def load(params: DetectParams) -> Model:
+    """Load a model, and try it on a grey picture; errors as in `detect`."""
     package = model_files.package()
     file = model_files.find(params.model)
     path = file.path
@@ -223,7 +224,7 @@ def _load(params: DetectParams) -> _Model:
     except Exception as error:  # whatever a file can hold that is no detector
         raise InputError(f"{path}: cannot be used as a detector: {_told(error)}") from error
     threshold = package.DEFAULT_OUTPUT_CONFIDENCE_THRESHOLD
-    model = _Model(path, detector, categories, threshold, params.image_size, together)
+    model = Model(path, detector, categories, threshold, params.image_size, together)
     model.check()
     return model
 
