@@ -69,6 +69,8 @@ class Dispatcher(threading.Thread):
         except Exception:
             log.exception("task %s", task)
             self._queue.note(task, "problem", "the service has failed; see its log")
+        if task not in self._queue.open():
+            remove(self._queue.folder(task) / "shards")  # what was done while it was cancelled
 
     def _photos(self, task: str, request: Request) -> list[Photo]:
         """Give the photos of a task: as they were listed when it was begun."""
@@ -98,8 +100,7 @@ class Dispatcher(threading.Thread):
             if self._stopping.is_set():
                 return
             if not self._queue.note(task, "running", f"{at} out of {len(paths)} shards have completed"):
-                remove(folder)  # what was done while it was cancelled
-                return
+                return  # it was cancelled
             if not path.is_file():
                 shard = photos[at * SHARD : (at + 1) * SHARD]
                 done = self._answers([Item(name, None, _uri(request.container, name)) for name, _ in shard])

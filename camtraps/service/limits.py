@@ -54,7 +54,7 @@ def check_uri(uri: str, limits: Limits) -> None:
     Raises:
         Forbidden: it must not be read; the message says why.
     """
-    if not isinstance(uri, str) or len(uri) > 4000 or re.search(r"[\x00-\x20\x7f\\]", uri):
+    if not isinstance(uri, str) or len(uri) > 4000 or re.search(r"[\x00-\x1f\x7f\\]", uri):
         raise Forbidden("is not an address")
     scheme, mark, _ = uri.partition("://")
     if not mark or scheme not in SCHEMES:
@@ -65,7 +65,7 @@ def check_uri(uri: str, limits: Limits) -> None:
     except ValueError:
         raise Forbidden("is not an address") from None
     has_user = "@" in parts.netloc and scheme != "az"
-    if not host or has_user or ".." in unquote(unquote(parts.path)).split("/"):
+    if not host or " " in parts.netloc or has_user or ".." in unquote(unquote(parts.path)).split("/"):
         raise Forbidden("is not an address")
     if not any(_is_below(uri, prefix) for prefix in limits.allow):
         allowed = ", ".join(limits.allow) or "none are"

@@ -52,9 +52,7 @@ class Request:
         for at, each in enumerate(given):
             name, extra = each if isinstance(each, list) and len(each) == 2 else (each, None)
             if not isinstance(name, str):
-                raise Refusal(
-                    400, f"the list of photos, [{at}]: expected a text or [text, metadata], got {each!r}"[:200]
-                )
+                raise Refusal(400, f"the list of photos, [{at}]: expected text or [text, metadata], got {each!r}"[:200])
             if name.partition("?")[0].lower().endswith(EXTENSIONS) and name.startswith(self.prefix):
                 photos.append((name, extra))
         photos = photos[: self.first_n]
