@@ -10,6 +10,7 @@ from camtraps.commands import (
     batch_api,
     calibrate,
     catalog,
+    classify,
     detect,
     exports,
     imports,
@@ -37,6 +38,7 @@ COMMANDS = (
     detect,
     batch_api,
     calibrate,
+    classify,
     inspect,
     models,
     tutorial,
@@ -54,6 +56,7 @@ EXAMPLES = """examples:
   camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
   camtraps inspect
+  camtraps classify /data/photos --out results.json
   camtraps scores
   camtraps doctor
 """

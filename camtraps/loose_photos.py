@@ -1,21 +1,17 @@
 """Photos outside of any collection: found in a folder, and boxes for them from a detector or a file of results."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import pandas as pd
-
+from camtraps import finding
 from camtraps.detections import DetectParams
-from camtraps.detectors import megadetector, motion
 from camtraps.detectors.answers import Answer, Box
 from camtraps.errors import InputError, MissingError
 from camtraps.formats import megadetector as results
-from camtraps.formats import photo_headers
 from camtraps.formats.rows import Fault
 from camtraps.image_folders import sizes
+from camtraps.photo_sources import Item
 
 DRAWN = "_detections"  # behind the name of a photo with its boxes drawn in
 
@@ -69,7 +65,7 @@ def recorded(names: Sequence[str], path: Path) -> dict[str, Answer]:
     if len(names) == 1 and names[0] not in known:
         same = [each for file, each in known.items() if file.rpartition("/")[2] == names[0]]
         known |= {names[0]: same[0]} if len(same) == 1 else {}
-    return {name: _answer(known.get(name), categories, path) for name in names}
+    return {name: _recorded(known.get(name), categories, path) for name in names}
 
 
 def detected(photos: dict[str, Path], detector: Detector, model: str | None) -> dict[str, Answer]:
@@ -83,20 +79,18 @@ def detected(photos: dict[str, Path], detector: Detector, model: str | None) -> 
     Raises:
         CamtrapsError: the detector cannot be used; or for ``motion``, there is one photo only.
     """
-    if detector == "motion":
-        return _moved(photos)
-    rows: list[dict[str, Any]] = []
-    table = pd.DataFrame([(name, "", name, str(path)) for name, path in photos.items()])
-    table.columns = pd.Index(["image", "dataset", "file", "uri"])
-    megadetector.detect(table, megadetector_params(model), rows.extend)
-    return {row["image"]: answer_of(row) for row in rows}
+    if detector == "motion" and len(photos) == 1:
+        raise InputError("motion compares photos of one place, and this is one photo; use another --detector")
+    items = [Item(name, str(path)) for name, path in photos.items()]
+    found = finding.find(items, params(detector, model))
+    return {item.name: _answer(item) for item in found}
 
 
-def megadetector_params(model: str | None) -> DetectParams:
-    """Give the parameters with which MegaDetector is run on photos of no collection: all its boxes are kept."""
+def params(detector: Detector, model: str | None) -> DetectParams:
+    """Give the parameters with which a detector is run on photos of no collection: all its boxes are kept."""
     return DetectParams(
         recorded="none",
-        detector="megadetector",
+        detector=detector,
         model=model,
         image_size=None,
         batch_size=8,
@@ -107,12 +101,12 @@ def megadetector_params(model: str | None) -> DetectParams:
     )
 
 
-def answer_of(row: dict[str, Any]) -> Answer:
-    """Turn a row of the recorded detections table back into an answer."""
-    return Answer([Box(**box) for box in row["boxes"] or ()], row["note"], row["failure"])
+def _answer(item: Item) -> Answer:
+    boxes = [Box(box.x, box.y, box.w, box.h, box.confidence, box.category) for box in item.boxes or ()]
+    return Answer(sorted(boxes, key=lambda box: -box.confidence), failure=item.failure)
 
 
-def _answer(result: results.Result | None, categories: dict[str, str], path: Path) -> Answer:
+def _recorded(result: results.Result | None, categories: dict[str, str], path: Path) -> Answer:
     if result is None:
         return Answer([], failure=f"not in {path}")
     boxes = [
@@ -120,27 +114,3 @@ def _answer(result: results.Result | None, categories: dict[str, str], path: Pat
         for number, confidence, x, y, w, h in result.boxes or ()
     ]
     return Answer(sorted(boxes, key=lambda box: -box.confidence), failure=result.failure)
-
-
-def _moved(photos: dict[str, Path]) -> dict[str, Answer]:
-    if len(photos) == 1:
-        raise InputError("motion compares photos of one place, and this is one photo; use another --detector")
-    places = defaultdict(list)
-    names = list(photos)
-    root = photos[names[0]].parents[names[0].count("/")]
-    for name, header in photo_headers.read(root, names, None):
-        places[name.rpartition("/")[0]].append((_seconds(header.taken), name))
-    found: dict[str, Answer] = {}
-    for given in places.values():
-        # Those without a time come last, by name.
-        ordered = sorted(given, key=lambda each: (each[0] is None, each[0] or 0.0, each[1]))
-        shots = [motion.Photo(name, str(photos[name]), None, seconds) for seconds, name in ordered]
-        found |= motion.detect(shots, {name for _, name in ordered})
-    return found
-
-
-def _seconds(taken: str | None) -> float | None:
-    try:
-        return datetime.fromisoformat(taken).timestamp() if taken else None
-    except ValueError:
-        return None

@@ -46,7 +46,7 @@ class Setup:
         """Name the detector's model, as in ``model_version`` of a request; errors as `megadetector.version`."""
         if self.detector == "whole":
             return "whole"
-        params = loose_photos.megadetector_params(self.detector_model)
+        params = loose_photos.params("megadetector", self.detector_model)
         return megadetector.version(params).removeprefix("megadetector_")
 
 
@@ -71,7 +71,7 @@ class Eyes:
         self.asker = Asker.of(classifier.load(setup.model), setup.threshold)
         self.detector = None
         if setup.detector == "megadetector":
-            self.detector = megadetector.load(loose_photos.megadetector_params(setup.detector_model))
+            self.detector = megadetector.load(loose_photos.params("megadetector", setup.detector_model))
 
     def look(self, items: Sequence[Item]) -> list[dict[str, Any]]:
         """Give the entry of each photo in a file of MegaDetector's results."""
