@@ -8,6 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
+from camtraps import models
 from camtraps.errors import InputError
 from camtraps.service import app
 from camtraps.service.dispatcher import Dispatcher
@@ -57,6 +58,7 @@ def serve(setup: Setup, place: Place, ready: Callable[[str], None]) -> None:
             f"--host: {place.host} lets other machines in; say who may ask: CAMTRAPS_CALLERS=name,name, each as hard "
             "to guess as a password"
         )
+    models.read_info(setup.model)  # before a process is started that would take longer to find out
     queue = Queue(place.folder, setup.limits.max_tasks)
     with queue.locked(), closing(_bound(place)) as port, closing(Worker(setup)) as worker:
         service = Service(
