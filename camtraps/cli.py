@@ -21,8 +21,11 @@ from camtraps.commands import (
     merge,
     models,
     photos,
+    predict,
     run_classifier,
+    serve,
     taxonomy,
+    tutorial,
 )
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
@@ -40,11 +43,14 @@ MODULES = (
     calibrate,
     inspect,
     models,
+    classify,
+    predict,
+    serve,
     run_classifier,
     mapping,
     merge,
     chain,
-    classify,
+    tutorial,
 )
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

@@ -21,7 +21,7 @@ from camtraps.schema import ASSIGNED, BOXES, CROPS, QUERIED, SPLITS
 
 PIPELINE = "run `dvc repro`, or `dvc pull` if it was made elsewhere"
 FORMATS = ["cct", "csv", "queried-images", "classification-ds", "splits", "label-index", "camtrap-dp", "crops"]
-FORMATS += ["file-list", "outputs", "overall-metrics", "label-stats", "confusion"]
+FORMATS += ["coco-crops", "tfrecords", "file-list", "outputs", "overall-metrics", "label-stats", "confusion"]
 DOCUMENTS = FORMATS[:6]
 
 
@@ -165,7 +165,7 @@ def test_an_unknown_collection_is_refused(repository):
         ("metrics/x.json", "metrics"),
     ],
 )
-@pytest.mark.parametrize("name", ["csv", "label-index", "camtrap-dp", "crops", "file-list"])
+@pytest.mark.parametrize("name", ["csv", "label-index", "camtrap-dp", "crops", "tfrecords", "file-list"])
 def test_what_dvc_keeps_is_never_written_over(repository, name, out, folder):
     with pytest.raises(InputError) as error:
         run(name, "--out", out)
@@ -215,6 +215,16 @@ def test_crops_of_a_part_are_unpacked(repository, capsys, options, found):
     assert run("crops", "--out", "out", *options) == 0
     assert sorted(path.name for path in Path("out").rglob("*.jpg")) == [f"{at:03}.jpg___crop00_-.jpg" for at in found]
     assert capsys.readouterr().out.startswith(f"out: {len(found)} crops ")
+
+
+def test_crops_go_to_other_trainers(repository, capsys):
+    write_crops()
+    assert run("coco-crops", "--out", "coco", "--exclude-categories", "green") == 0
+    assert run("tfrecords", "--out", "records", "--per-file", "1") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "coco: 3 crops of 2 categories: 1 in val, 2 in test",
+        "records: 4 crops of 3 categories: 1 in 1 file of train, 1 in 1 file of val, 2 in 2 files of test",
+    ]
 
 
 def test_no_crop_of_a_part_is_an_error(repository):

@@ -70,7 +70,8 @@ LAYERS = [
     ["importing", "recording", "detecting", "cutting", "fetching", "image_checks", "calibrating"],
     ["finding"],
     ["exports.cct", "exports.flat", "exports.queried_images", "exports.training_files", "exports.camtrap_dp_terms"],
-    ["exports.crops", "exports.file_list", "exports.scores"],
+    ["exports.crops", "exports.file_list", "exports.scores", "exports.labelled_crops"],
+    ["exports.coco_crops", "exports.tfrecords", "statistics", "tops"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
     ["transforms", "networks", "ranks", "scoring", "recipes"],
@@ -83,19 +84,29 @@ LAYERS = [
     ["merge_crops", "aggregation"],
     ["merge_files"],
     ["inspection"],
+    ["samples", "loose_photos", "classified_photos", "marking", "service.limits", "service.protocol"],
+    ["service.reading", "service.queue"],
+    ["service.worker"],
+    ["service.dispatcher", "service.shared", "service.bodies"],
+    ["service.batch"],
+    ["service.app"],
+    ["service.running"],
     ["demo"],
     ["doctor"],
     ["commands.common"],
-    ["commands.printing", "commands.sources"],
+    ["commands.printing", "commands.sources", "commands.crop_exports"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
     ["commands.inspect", "commands.merge", "commands.mapping", "commands.classify"],
     ["commands.run_classifier"],
     ["commands.chain"],
+    ["commands.tutorial", "commands.predict", "commands.serve"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
-PACKAGES = {f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports", ".engines")}
+PACKAGES = {
+    f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports", ".engines", ".service")
+}
 MODULES = sorted(ROOT.glob("camtraps/**/*.py"))
 STAGES = sorted(path for path in ROOT.glob("stages/*.py") if not path.name.startswith("_"))
 PARAMS = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from camtraps.commands import crop_exports
 from camtraps.commands.common import add_name, add_photos, check_out, check_own, collection, say, wanted
 from camtraps.errors import InputError, MissingError
 
@@ -27,6 +28,8 @@ EXAMPLES = """examples:
   camtraps export splits --out splits.json
   camtraps export label-index --out label_index.json
   camtraps export crops --split test --out crops
+  camtraps export coco-crops --exclude-categories bird hare --out coco
+  camtraps export tfrecords --out tfrecords
   camtraps export file-list --name mine --dataset alder --out alder.txt
   camtraps export outputs --split test --out outputs_test.csv.gz
   camtraps export overall-metrics --out overall_metrics.csv
@@ -68,12 +71,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         _add(formats, name, about).set_defaults(run=run)
     _add_scores(formats)
     _add_camtrap_dp(formats)
-    crops = _add(formats, "crops", "the crops as JPEG files, in the folders and under the names of CameraTraps")
-    crops.epilog = "Crops of an earlier export to the same folder stay, unless they are written anew: name a new one."
-    crops.add_argument("--dataset", help="only of this dataset")
-    crops.add_argument("--label", help="only of this label of the label specification")
-    crops.add_argument("--split", choices=("train", "val", "test"), help="only of this split")
-    crops.set_defaults(run=_crops)
+    crop_exports.add(formats)
     files = _add(formats, "file-list", "a list of photos for AzCopy or rclone, relative to their dataset's images")
     add_name(files)
     add_photos(files)
@@ -244,25 +242,6 @@ def _label_index(options: argparse.Namespace) -> int:
     check_out(options.out)
     model, labels = layout.CLASSIFIER / "model.json", layout.QUERIED / "labels.json"
     _tell(options, training_files.export_label_index(model, labels, options.out))
-    return 0
-
-
-def _crops(options: argparse.Namespace) -> int:
-    from camtraps import layout, tables
-    from camtraps.exports import crops
-    from camtraps.schema import ASSIGNED, CROPS
-
-    check_own(options.out)
-    rows = tables.read(layout.CROPS / "crops.parquet", CROPS)
-    for column in ("dataset", "label"):
-        if (name := getattr(options, column)) is not None:
-            rows = rows[rows[column] == name]
-    if options.split:
-        assigned = tables.read(layout.SPLITS / "assigned.parquet", ASSIGNED)
-        rows = rows.merge(assigned.loc[assigned["split"] == options.split, ["image", "box"]], on=["image", "box"])
-    if rows.empty:
-        raise InputError("data/crops: no crop of such a dataset, label and split")
-    _tell(options, crops.export(rows, layout.CROPS, options.out))
     return 0
 
 

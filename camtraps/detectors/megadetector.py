@@ -93,7 +93,7 @@ def detect(photos: pd.DataFrame, params: DetectParams, keep: Callable[[list[dict
         return
     places = photos[["image", "dataset", "file"]].itertuples(index=False, name=None)
     rows, since = [], time.monotonic()
-    answers = _answers(_load(params), photos["uri"])
+    answers = _answers(load(params), photos["uri"])
     with bar("megadetector", len(photos), "photos") as progress:
         try:
             for place, answer in zip(places, answers, strict=True):
@@ -109,11 +109,11 @@ def detect(photos: pd.DataFrame, params: DetectParams, keep: Callable[[list[dict
 
 def loaded(params: DetectParams) -> Callable[[list[Image.Image]], list[Answer]]:
     """Load the model, to look at pictures that are decoded, upright and RGB; errors as in `detect`."""
-    return _load(params).look
+    return load(params).look
 
 
 @dataclass
-class _Model:
+class Model:
     """A loaded model; ``together`` photos are looked at at once, fewer once they did not fit the GPU's memory."""
 
     path: Path
@@ -184,7 +184,7 @@ class _Model:
             return None
 
 
-def _answers(model: _Model, uris: Iterable[str]) -> Iterator[Answer]:
+def _answers(model: Model, uris: Iterable[str]) -> Iterator[Answer]:
     photos = _decoded(uris, ahead=model.together + DECODERS)
     while batch := list(islice(photos, model.together)):
         found = iter(model.look([photo for photo in batch if not isinstance(photo, PhotoError)]))
@@ -211,7 +211,8 @@ def _decode(data: bytes | PhotoError) -> Image.Image | PhotoError:
         return error
 
 
-def _load(params: DetectParams) -> _Model:
+def load(params: DetectParams) -> Model:
+    """Load a model, and try it on a grey picture; errors as in `detect`."""
     package = model_files.package()
     file = model_files.find(params.model)
     path = file.path
@@ -228,7 +229,7 @@ def _load(params: DetectParams) -> _Model:
     except Exception as error:  # whatever a file can hold that is no detector
         raise InputError(f"{path}: cannot be used as a detector: {_told(error)}") from error
     threshold = package.DEFAULT_OUTPUT_CONFIDENCE_THRESHOLD
-    model = _Model(path, detector, categories, threshold, params.image_size, together)
+    model = Model(path, detector, categories, threshold, params.image_size, together)
     model.check()
     return model
 

@@ -33,15 +33,15 @@ def export(crops: pd.DataFrame, shards_folder: Path, out: Path) -> str:
     with bar("export crops", len(rows), "crops") as progress:
         for image, box, detector, *place in zip(*columns, strict=True):
             data = reader.read(*place)
-            num_written += _write(out, member_name(image, box, detector), data)
+            num_written += put(out, member_name(image, box, detector), data)
             num_bytes += len(data)
             progress.update()
     there = f", {len(rows) - num_written:,} were there" if num_written < len(rows) else ""
     return f"{len(rows):,} crops ({num_bytes / 1e6:,.1f} MB) of {rows['image'].nunique():,} photos{there}"
 
 
-def _write(folder: Path, name: str, data: bytes) -> bool:
-    """Write a file unless it is there; say whether it was written."""
+def put(folder: Path, name: str, data: bytes) -> bool:
+    """Write a crop's file unless it is there; say whether it was written; errors as in `export`."""
     if climbs(name):
         raise InputError(f"{name!r} leads out of {folder}; cut the crops again")
     path = folder / name
