@@ -10,6 +10,7 @@ from camtraps.commands import (
     batch_api,
     calibrate,
     catalog,
+    corrections,
     detect,
     exports,
     imports,
@@ -79,7 +80,9 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models):
+    for module in (imports, exports, catalog, taxonomy, labels, corrections, photos, detect, batch_api, calibrate):
+        module.add(commands)
+    for module in (inspect, models):
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)

@@ -21,7 +21,8 @@ def thresholds(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) ->
     num = probabilities.shape[1]
     counts = np.bincount(labels, minlength=num)
     sums = np.bincount(labels, probabilities[np.arange(len(labels)), labels], num)
-    return np.divide(sums, counts, out=np.full(num, np.inf), where=counts > 0)
+    means: NDArray[np.float64] = np.divide(sums, counts, out=np.full(num, np.inf), where=counts > 0)
+    return means
 
 
 def off_diagonal(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -64,7 +64,7 @@ class NoiseModel:
         photos = np.arange(len(evidence.labels))
         q = np.exp(_log_q(self.weights, evidence.sources))
         right, wrong = self.company[:, evidence.company]
-        joint = q * self.rate * self.confusion.T[evidence.labels] * wrong[:, None]
+        joint: Values = q * self.rate * self.confusion.T[evidence.labels] * wrong[:, None]
         joint[photos, evidence.labels] = q[photos, evidence.labels] * (1 - self.rate) * right
         return joint
 
@@ -114,9 +114,9 @@ def _company(evidence: Evidence, doubts: Values) -> Values:
     every[Company.ALONE] = 0
     shares = every / max(1.0, every.sum())
     wrong = np.bincount(evidence.company, doubts, len(Company))
-    found = np.stack([np.bincount(evidence.company, 1 - doubts, len(Company)), wrong])
-    found[:, Company.ALONE] = 0
-    found = (found + COMPANY_PHOTOS * shares) / (found.sum(axis=1, keepdims=True) + COMPANY_PHOTOS)
+    counts = np.stack([np.bincount(evidence.company, 1 - doubts, len(Company)), wrong])
+    counts[:, Company.ALONE] = 0
+    found: Values = (counts + COMPANY_PHOTOS * shares) / (counts.sum(axis=1, keepdims=True) + COMPANY_PHOTOS)
     found[:, Company.ALONE] = 1  # to be alone tells nothing
     return found
 

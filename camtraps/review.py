@@ -16,6 +16,7 @@ from camtraps.params import check_range
 from camtraps.schema import JUDGED, NEIGHBOURS
 
 SOURCES = ("own probabilities", "probabilities of the sequence", "labels of lookalikes")
+FOR_LABEL, DECIDED = "the evidence is for the label", "a person has decided"
 LEAST = 1e-6  # probability that a source gives a class: no source is so sure
 Values = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -127,17 +128,17 @@ def judge(seen: Seen, distances: Values) -> Judged:
     return Judged(table[JUDGED.schema.names], model)
 
 
-def candidates(judged: pd.DataFrame, min_score: float) -> pd.DataFrame:
+def candidates(judged: pd.DataFrame, min_score: float, decided: set[str]) -> pd.DataFrame:
     """Give the rows of the candidates table: the photos whose label is wrong with at least this probability.
 
     Args:
         judged: the table of judged crops.
         min_score: 0 to 1.
+        decided: photos of which a person has said what they show.
     """
     photos = judged.iloc[_speakers(judged, judged["margin"].to_numpy())]
-    listed = photos[photos["score"] >= min_score].sort_values(
-        ["score", "margin", "image"], ascending=[False] * 2 + [True]
-    )
+    listed = photos[(photos["score"] >= min_score) & ~photos["image"].isin(decided)]
+    listed = listed.sort_values(["score", "margin", "image"], ascending=[False, False, True])
     files = [
         image.removeprefix(f"{dataset}/") for image, dataset in zip(listed["image"], listed["dataset"], strict=True)
     ]
@@ -160,16 +161,17 @@ def neighbours(listed: pd.DataFrame, seen: Seen) -> pd.DataFrame:
     return pd.concat(parts)[NEIGHBOURS.schema.names]
 
 
-def skipped(judged: pd.DataFrame, listed: pd.DataFrame, unseen: pd.DataFrame) -> pd.DataFrame:
+def skipped(judged: pd.DataFrame, listed: pd.DataFrame, decided: set[str], unseen: pd.DataFrame) -> pd.DataFrame:
     """Give rows of the failures table for the photos that are no candidates.
 
     Args:
         judged: the table of judged crops.
         listed: candidates.
+        decided: as in `candidates`.
         unseen: image and reason of crops that were not judged.
     """
     rest = sorted(set(judged["image"]) - set(listed["image"]))
-    reasons = [(image, None, "the evidence is for the label") for image in rest]
+    reasons = [(image, None, DECIDED if image in decided else FOR_LABEL) for image in rest]
     others = unseen[~unseen["image"].isin(judged["image"])].drop_duplicates("image")
     reasons += [(image, None, reason) for image, reason in zip(others["image"], others["reason"], strict=True)]
     return failures.rows("mislabel", "skipped", reasons)

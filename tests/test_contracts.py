@@ -48,24 +48,24 @@ LAYERS = [
     ["recorded", "downloads", "journal", "calibration", "repeats"],
     ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders", "regions"],
     ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
-    ["formats.megadb"],
+    ["formats.megadb", "formats.decisions"],
     ["formats.animl", "formats.queried_images", "images", "shards", "units"],
     ["label_json", "label_csv"],
     ["label_specs"],
     ["labels"],
     ["suggestion", "explanation", "hits", "signatures"],
-    ["acceptance", "examples", "foreign"],
+    ["acceptance", "examples", "foreign", "confident_learning", "kinship", "lookalikes", "noise"],
     ["weights", "metrics", "catalog", "crops", "detections", "splits", "review", "detectors.background"],
     ["detectors.model_files", "detectors.batch_client"],
     ["detectors.megadetector"],
     ["detectors.batch_places", "detectors.batch_tasks"],
     ["detectors.batch_api"],
-    ["parts", "query_params", "query_rules", "intake_rules", "detectors.motion"],
+    ["parts", "query_params", "query_rules", "intake_rules", "detectors.motion", "decisions"],
     ["query", "intake", "inventory", "catalog_sql"],
     ["summaries", "collection_files", "photo_lists"],
     ["importing", "recording", "detecting", "cutting", "fetching", "image_checks", "calibrating"],
     ["exports.cct", "exports.flat", "exports.queried_images", "exports.training_files", "exports.camtrap_dp_terms"],
-    ["exports.crops", "exports.file_list", "exports.scores"],
+    ["exports.crops", "exports.file_list", "exports.scores", "exports.mislabeled"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
     ["transforms", "networks", "ranks", "scoring", "recipes"],
@@ -75,14 +75,14 @@ LAYERS = [
     ["optimizing"],
     ["training_state"],
     ["training", "evaluation", "merge", "reports"],
-    ["inspection"],
+    ["inspection", "folds"],
     ["demo"],
     ["doctor"],
     ["commands.common"],
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
-    ["commands.inspect"],
+    ["commands.inspect", "commands.corrections"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
@@ -102,7 +102,7 @@ PARAMS = {
     "mislabel": review.MislabelParams,
     "report": reports.ReportParams,
 }
-LIGHT = ["query", "detect", "crop", "split", "merge", "mislabel", "report"]
+LIGHT = ["query", "detect", "crop", "split", "merge", "report"]
 
 
 def name_of(path: Path | str) -> str:
