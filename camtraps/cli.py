@@ -10,12 +10,15 @@ from camtraps.commands import (
     batch_api,
     calibrate,
     catalog,
+    classify,
     corrections,
     detect,
     exports,
     imports,
     inspect,
     labels,
+    mapping,
+    merge,
     models,
     photos,
     taxonomy,
@@ -23,6 +26,24 @@ from camtraps.commands import (
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
+# In the order of `camtraps --help`.
+MODULES = (
+    imports,
+    exports,
+    catalog,
+    taxonomy,
+    labels,
+    corrections,
+    photos,
+    detect,
+    batch_api,
+    calibrate,
+    inspect,
+    models,
+    mapping,
+    merge,
+    classify,
+)
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -36,6 +57,7 @@ EXAMPLES = """examples:
   camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
   camtraps inspect
+  camtraps classify /data/photos --out results.json
   camtraps scores
   camtraps doctor
 """
@@ -80,9 +102,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels, corrections, photos, detect, batch_api, calibrate):
-        module.add(commands)
-    for module in (inspect, models):
+    for module in MODULES:
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)

@@ -1,12 +1,19 @@
 """mislabel: classifier, predictions, crops -> labels that are probably wrong, most suspicious first."""
 
+import numpy as np
+import pandas as pd
+
 from camtraps import folds, kinship, layout, models, predictions, review, tables, taxonomy
 from camtraps.failures import Counts, close
 from camtraps.files import read_json, write_json, write_text
+from camtraps.formats.megadetector_json import write
+from camtraps.merge import MergeParams, merge
 from camtraps.params import load
-from camtraps.review import MislabelParams
-from camtraps.schema import ASSIGNED, CANDIDATES, CROPS, JUDGED, NEIGHBOURS, QUERIED
+from camtraps.review import MislabelParams, Seen
+from camtraps.schema import ASSIGNED, CANDIDATES, CROPS, DETECTIONS, JUDGED, NEIGHBOURS, QUERIED
 from stages._run import run
+
+THRESHOLD = 0.1  # of relative confidences, as in CameraTraps
 
 
 def main() -> Counts:
@@ -29,11 +36,24 @@ def main() -> Counts:
     tables.write(listed, out / "candidates.parquet", CANDIDATES)
     tables.write(review.neighbours(listed, found.seen), out / "neighbours.parquet", NEIGHBOURS)
     write_text(out / "candidates.csv", listed[CANDIDATES.schema.names].to_csv(index=False, lineterminator="\n"))
+    _write_relative(found.seen, queried)
     write_json(out / "scoring.json", judged.describe(info.classes))
     skipped = review.skipped(judged.crops, listed, decided, found.unseen)
     counts = Counts.of("photos", bank.crops["image"].nunique(), len(listed), skipped)
     details = {"judged": judged.crops.groupby("split")["image"].nunique().to_dict()}
     return close(out, counts, skipped, 1.0, details)
+
+
+def _write_relative(seen: Seen, queried: pd.DataFrame) -> None:
+    """Write a file for Timelapse: by how much each class is more probable than the label of a crop that was judged."""
+    detections = tables.read(layout.DETECTIONS / "detections.parquet", DETECTIONS)
+    photos = queried[queried["image"].isin(seen.crops["image"])]
+    predicted = predictions.Predictions(seen.crops, seen.probabilities.astype(np.float32))
+    params = MergeParams(threshold=THRESHOLD, label="last", relative_conf=True)
+    document = merge(photos, detections, {}, predicted, seen.classes, params)
+    write(document, layout.REVIEW / "relative.json")
+    for dataset in sorted(set(photos["dataset"])):
+        write(document.of_dataset(dataset), layout.REVIEW / "by_dataset" / f"{dataset}.json")
 
 
 if __name__ == "__main__":
