@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import mislabel
-from benchmarks.mislabel import RANKINGS, mislabel as wrongly, rankings, summary
+from benchmarks.mislabel import RANKINGS, rankings, summary
+from benchmarks.mislabel import mislabel as wrongly
 
 
 def photos(num=120):
