@@ -173,7 +173,35 @@ def predictions(num_classes: int) -> Table:
     return Table(PREDICTIONS.name, schema, PREDICTIONS.key, floats=("probabilities.list.element",))
 
 
-# ``box`` is the crop that speaks for the label most, and still against it.
+# What speaks for and against a crop's label, all from networks that have not seen its location. ``predicted`` is the
+# class that the evidence speaks for most, but for the label; ``margin`` is p_predicted - p_label; ``score`` the chance,
+# 0 to 1, that the label is wrong. ``is_confident``: confident learning counts it as a wrong label. ``sequence_photos``
+# counts the other photos of its sequence, the columns behind it are the share of them with the same label and the mean
+# probabilities there. ``neighbours_`` are shares of the nearest crops at other locations. ``taxon_distance`` counts the
+# steps in the taxonomy between the two classes; it is empty where one of them has no taxon. ``fold`` is that of
+# `mislabel.folds`, empty for the classifier itself.
+EVIDENCE = [
+    ("split", TEXT),
+    ("location", TEXT),
+    ("label", TEXT),
+    ("predicted", TEXT),
+    ("margin", REAL),
+    ("score", REAL),
+    ("p_label", REAL),
+    ("p_predicted", REAL),
+    ("is_confident", FLAG),
+    ("sequence_photos", WHOLE),
+    ("sequence_same_label?", REAL),
+    ("sequence_p_label?", REAL),
+    ("sequence_p_predicted?", REAL),
+    ("neighbours_label?", REAL),
+    ("neighbours_predicted?", REAL),
+    ("taxon_distance?", WHOLE),
+    ("fold?", WHOLE),
+]
+JUDGED = _table("judged crops", ("image", "box"), [("image", TEXT), ("box", WHOLE), ("dataset", TEXT), *EVIDENCE])
+# The photos whose label is suspected, most suspicious first. ``box`` is the crop that speaks for the label most, and
+# still against it; ``evidence`` says so in words, items joined by "; ".
 CANDIDATES = _table(
     "candidates",
     ("rank",),
@@ -183,12 +211,22 @@ CANDIDATES = _table(
         ("dataset", TEXT),
         ("file", TEXT),
         ("box", WHOLE),
-        ("split", TEXT),
-        ("label", TEXT),
-        ("predicted", TEXT),
-        ("score", REAL),
-        ("margin", REAL),
+        *EVIDENCE,
         ("evidence", TEXT),
+    ],
+)
+# The crops at other locations that look most like a candidate's crop, ``position`` 1 to 3 among those whose label is
+# the candidate's label (``like`` is label), and among those of the class predicted (``like`` is predicted).
+NEIGHBOURS = _table(
+    "neighbours",
+    ("image", "box", "like", "position"),
+    [
+        ("image", TEXT),
+        ("box", WHOLE),
+        ("like", TEXT),
+        ("position", WHOLE),
+        ("neighbour_image", TEXT),
+        ("neighbour_box", WHOLE),
     ],
 )
 

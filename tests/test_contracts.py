@@ -50,7 +50,7 @@ LAYERS = [
     ["recorded", "downloads", "journal", "calibration", "repeats"],
     ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders", "regions"],
     ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
-    ["formats.megadb", "listings"],
+    ["formats.megadb", "formats.decisions", "listings"],
     ["formats.animl", "formats.queried_images", "formats.megadetector_json"],
     ["images", "shards", "units", "photo_sources"],
     ["detected_photos"],
@@ -58,13 +58,13 @@ LAYERS = [
     ["label_specs"],
     ["labels"],
     ["suggestion", "explanation", "hits", "signatures"],
-    ["acceptance", "examples", "foreign"],
+    ["acceptance", "examples", "foreign", "confident_learning", "kinship", "lookalikes", "noise"],
     ["weights", "metrics", "mapping", "catalog", "crops", "detections", "splits", "review", "detectors.background"],
     ["detectors.model_files", "detectors.batch_client"],
     ["detectors.megadetector"],
     ["detectors.batch_places", "detectors.batch_tasks"],
     ["detectors.batch_api"],
-    ["parts", "query_params", "query_rules", "intake_rules", "detectors.motion", "result_files"],
+    ["parts", "query_params", "query_rules", "intake_rules", "detectors.motion", "decisions", "result_files"],
     ["query", "intake", "inventory", "catalog_sql"],
     ["summaries", "collection_files", "photo_lists"],
     ["importing", "recording", "detecting", "cutting", "fetching", "image_checks", "calibrating"],
@@ -72,6 +72,7 @@ LAYERS = [
     ["exports.cct", "exports.flat", "exports.queried_images", "exports.training_files", "exports.camtrap_dp_terms"],
     ["exports.crops", "exports.file_list", "exports.scores", "exports.labelled_crops"],
     ["exports.coco_crops", "exports.tfrecords", "statistics", "tops"],
+    ["exports.mislabeled"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
     ["transforms", "networks", "ranks", "scoring", "recipes"],
@@ -91,6 +92,7 @@ LAYERS = [
     ["service.batch"],
     ["service.app"],
     ["service.running"],
+    ["folds"],
     ["demo"],
     ["doctor"],
     ["commands.common"],
@@ -101,10 +103,11 @@ LAYERS = [
     ["commands.run_classifier"],
     ["commands.chain"],
     ["commands.tutorial", "commands.predict", "commands.serve"],
+    ["commands.corrections"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
-PACKAGES = {
+PACKAGES = {f"camtraps{name}" for name in ()}
     f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports", ".engines", ".service")
 }
 MODULES = sorted(ROOT.glob("camtraps/**/*.py"))
@@ -122,7 +125,7 @@ PARAMS = {
     "mislabel": review.MislabelParams,
     "report": reports.ReportParams,
 }
-LIGHT = ["query", "detect", "crop", "split", "merge", "mislabel", "report"]
+LIGHT = ["query", "detect", "crop", "split", "merge", "report"]
 
 
 def name_of(path: Path | str) -> str:
