@@ -74,6 +74,14 @@ ABOUT = {
 }
 
 
+def plots(run: Run) -> dict[str, pd.DataFrame]:
+    """Make the tables that `dvc plots` draws: of test alone, since it has no way to choose rows."""
+    names = ("per_class", "reliability", "reliability_uncalibrated", "accept", "confusion")
+    tables = {name: run.evaluation[name].query("split == 'test'").drop(columns="split") for name in names}
+    balance = run.assigned.groupby(["label", "split"]).size().rename("crops").reset_index()
+    return tables | {"balance": balance}
+
+
 def overview(run: Run) -> str:
     """Make the first page: what came out, in a sentence and a few figures, and where to read on."""
     test = run.scores["test"]

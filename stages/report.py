@@ -4,9 +4,11 @@ from camtraps import collections, layout, runs, taxonomy
 from camtraps.failures import Counts
 from camtraps.files import write_json, write_text
 from camtraps.params import load
-from camtraps.reports import ReportParams, Sources, compose
+from camtraps.reports import ReportParams, Sources, compose, plots
 from camtraps.shards import Reader
 from stages._run import run
+
+LARGE = {"confusion"}  # a row for each crop: too much for git
 
 
 def main() -> Counts:
@@ -16,6 +18,9 @@ def main() -> Counts:
     for stage, metrics in (this.counts | {"evaluate": this.scores}).items():
         write_json(layout.METRICS / f"{stage}.json", metrics)
     write_text(layout.METRICS / "per_class.csv", (layout.EVALUATION / "per_class.csv").read_text(encoding="utf-8"))
+    for name, table in plots(this).items():
+        folder = layout.REPORTS if name in LARGE else layout.METRICS
+        write_text(folder / "plots" / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     sources = Sources(
         photos=collections.read_images(collection),
         crops=Reader(layout.CROPS),
