@@ -122,9 +122,9 @@
     keep();
     isSaved = true;
     const rest = given.length - taken;
-    tell(`${taken} decisions loaded from ${file.name}.` + (rest ? ` ${rest} are about photos that are not here.` : ""));
     filter();
     go(firstOpen());
+    tell(`${taken} decisions loaded from ${file.name}.` + (rest ? ` ${rest} are about photos that are not here.` : ""));
   }
 
   // ---- deciding
@@ -248,15 +248,15 @@
   let columns = 1;
 
   function drawGrid(anew) {
-    const box = $("grid");
+    const box = $("grid"), {scrollTop, clientHeight} = box;  // read before anything is written
     if (anew) {
       drawn.forEach(row => row.remove());
       drawn.clear();
       columns = Math.max(1, Math.floor(box.clientWidth / CARD.width));
       $("space").style.height = `${Math.ceil(shown.length / columns) * CARD.height}px`;
     }
-    const first = Math.max(0, Math.floor(box.scrollTop / CARD.height) - 1);
-    const end = Math.min(Math.ceil(shown.length / columns), Math.ceil((box.scrollTop + box.clientHeight) / CARD.height) + 1);
+    const first = Math.max(0, Math.floor(scrollTop / CARD.height) - 1);
+    const end = Math.min(Math.ceil(shown.length / columns), Math.ceil((scrollTop + clientHeight) / CARD.height) + 1);
     for (const [row, element] of drawn) {
       if (row < first || row >= end) {
         element.remove();
@@ -278,7 +278,7 @@
       : make("span", {class: "note"}, `${percent(each.score)} likely wrong`);
     const button = make("button", {type: "button", class: "card"}, picture(each.crop, ""),
       make("span", {}, `${at + 1}. ${each.label}`), make("span", {}, `looks like ${each.predicted}`), said);
-    button.style.width = `${Math.floor($("grid").clientWidth / columns)}px`;
+    button.style.width = `${100 / columns}%`;
     button.addEventListener("click", () => {
       view("one");
       go(at);
