@@ -18,6 +18,8 @@ demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scor
 
 .PHONY: test
 test: $(READY) $(MEGADETECTOR) $(AZURITE) ## run the tests
+	@{ command -v chromium && command -v chromedriver; } > /dev/null || \
+		echo "chromium or chromedriver is not installed: the tests of the pages in a browser will be skipped"
 	@python -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 .PHONY: check
@@ -38,6 +40,10 @@ bench-crop: $(READY) ## measure cropping, the import of a million detections and
 .PHONY: bench-train
 bench-train: $(READY) ## measure training, inference, splits and predictions, beside the ancestor's way and pure compute
 	@python -m benchmarks.train
+
+.PHONY: bench-pages
+bench-pages: $(READY) ## measure the stage report on 100,000 crops of 50 labels
+	@python -m benchmarks.pages
 
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides

@@ -10,6 +10,7 @@ from camtraps.commands import (
     batch_api,
     calibrate,
     catalog,
+    compare,
     detect,
     exports,
     imports,
@@ -21,6 +22,9 @@ from camtraps.commands import (
 )
 from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
+
+# In the order of `camtraps --help`.
+MODULES = (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models, compare)
 
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -35,6 +39,7 @@ EXAMPLES = """examples:
   camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
   camtraps inspect
+  camtraps compare HEAD~1 HEAD
   camtraps scores
   camtraps doctor
 """
@@ -79,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models):
+    for module in MODULES:
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)

@@ -186,9 +186,9 @@ def _add_neighbours(
 
 def _about(num_shown: int, num_all: int) -> str:
     text = (
-        f"{num(num_shown, 'photo')} whose label the classifier and the most similar photos doubt, most suspicious first. "
-        "Some are mistakes of the classifier: you decide. Your decisions stay in this browser until you save them as a "
-        "CSV file."
+        f"{num(num_shown, 'photo')} whose label the classifier and the most similar photos doubt, the most suspicious "
+        "first. Some are mistakes of the classifier: you decide. Your decisions stay in this browser until you save "
+        "them as a CSV file."
     )
     if num_shown < num_all:
         rest = f"{num_all - num_shown:,} more are in data/review/candidates.csv"

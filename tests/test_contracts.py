@@ -75,7 +75,8 @@ LAYERS = [
     ["inference", "tasks", "features"],
     ["optimizing"],
     ["training_state"],
-    ["training", "evaluation", "merge", "runs", "inspection", "review_page"],
+    ["training", "evaluation", "merge", "runs", "inspection", "review_page", "results"],
+    ["comparison"],
     ["data_card", "evaluation_page"],
     ["model_card"],
     ["reports"],
@@ -85,7 +86,7 @@ LAYERS = [
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
-    ["commands.inspect"],
+    ["commands.inspect", "commands.compare"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
