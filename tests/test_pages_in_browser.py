@@ -1,10 +1,13 @@
 """The pages in a real browser without a network: what a person does with them, from the disk."""
 
 import csv
+import json
+import re
 import time
 
 import pytest
 from browser import opened
+from imports import ROOT
 
 from camtraps import collections, layout, review_page, runs, taxonomy
 from camtraps.reports import ReportParams, Sources, compose
@@ -296,6 +299,24 @@ def test_a_table_sorts_by_a_click(browser, folder):
     browser.run("table.rows[0].cells[1].querySelector('button').click()")
     assert browser.run(column) == sorted(support)
     assert browser.run("return table.rows[0].cells[1].getAttribute('aria-sort')") == "ascending"
+
+
+def test_what_dvc_plots_writes_draws_without_a_network(browser, folder):
+    from dvc_render.html import HTML
+    from dvc_render.vega import VegaRenderer
+
+    points = [{"x": "a", "y": 1}, {"x": "b", "y": 2}]
+    encoding = {"x": {"field": "x", "type": "nominal"}, "y": {"field": "y", "type": "quantitative"}}
+    chart = {"data": {"values": points}, "mark": "bar", "encoding": encoding}
+    template = (ROOT / ".dvc/plots.html").read_text(encoding="utf-8")
+    assert "http" not in re.sub(r"<script>.*?</script>|<!--.*?-->", "", template, flags=re.DOTALL)
+    drawing = VegaRenderer.DIV.format(id="plot", partial=json.dumps(chart))
+    page = HTML(template).with_scripts(VegaRenderer.SCRIPTS).with_element(drawing).embed()
+    (folder / "plots.html").write_text(page, encoding="utf-8")
+    browser.open(folder / "plots.html")
+    wait = "async () => { while (!document.querySelector('#plot canvas')) await new Promise(requestAnimationFrame); }"
+    browser.wait(wait)
+    assert browser.complaints() == []
 
 
 def contrast(browser, selector):
