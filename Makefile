@@ -18,6 +18,8 @@ demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scor
 
 .PHONY: test
 test: $(READY) $(MEGADETECTOR) $(AZURITE) ## run the tests
+	@{ command -v chromium && command -v chromedriver; } > /dev/null || \
+		echo "chromium or chromedriver is not installed: the tests of the pages in a browser will be skipped"
 	@python -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 .PHONY: check
@@ -42,6 +44,10 @@ bench-train: $(READY) ## measure training, inference, splits and predictions, be
 .PHONY: bench-mislabel
 bench-mislabel: $(READY) ## measure how well wrong labels are found, beside the margin rule and confident learning
 	@python -m benchmarks.mislabel
+
+.PHONY: bench-pages
+bench-pages: $(READY) ## measure the stage report on 100,000 crops of 50 labels
+	@python -m benchmarks.pages
 
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides

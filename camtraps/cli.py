@@ -12,6 +12,7 @@ from camtraps.commands import (
     catalog,
     chain,
     classify,
+    compare,
     corrections,
     detect,
     exports,
@@ -44,6 +45,7 @@ MODULES = (
     batch_api,
     calibrate,
     inspect,
+    compare,
     models,
     classify,
     predict,
@@ -68,6 +70,7 @@ EXAMPLES = """examples:
   camtraps export queried-images --out queried_images.json
   camtraps inspect
   camtraps classify /data/photos --out results.json
+  camtraps compare HEAD~1 HEAD
   camtraps scores
   camtraps doctor
 """

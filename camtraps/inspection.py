@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from camtraps.reports import page, pictures, table
+from camtraps.pages import note, page, sections, table
 from camtraps.schema import SPLIT_NAMES as SPLITS
 from camtraps.shards import Reader
+from camtraps.thumbnails import Album, gallery
 
 PER_LABEL, MAX_PICTURES = 6, 400
+MAX_BYTES = 10_000_000
 MAX_PAIRS = 50
 BINS = 10  # of confidence
 NOWHERE = "not there"
@@ -39,25 +41,25 @@ class Inspected:
 def compose(given: Inspected, reader: Reader) -> str:
     """Put the page together."""
     assigned = given.assigned.merge(given.crops.drop(columns=["dataset", "location", "label"]), on=["image", "box"])
-    sections = [
+    parts = [
         ("Splits", table(splits_table(assigned))),
-        ("Locations of each label", _note(LOCATIONS_NOTE) + balance_table(given.balance, "location", "few locations")),
-        ("Crops of each label", _note(CROPS_NOTE) + balance_table(given.balance, "crop", "few crops")),
+        ("Locations of each label", note(LOCATIONS_NOTE) + balance_table(given.balance, "location", "few locations")),
+        ("Crops of each label", note(CROPS_NOTE) + balance_table(given.balance, "crop", "few crops")),
         ("Share of each label within each split", shares_table(assigned)),
         ("Confidence of the detector", confidence_table(assigned)),
         ("Crops of each label at a location", table(cardinality(assigned))),
         ("Datasets of each label", table(datasets_table(assigned))),
     ]
     if given.other is not None:
-        sections.append((f"Locations, beside {given.other_name}", overlap_table(assigned, given.other)))
+        parts.append((f"Locations, beside {given.other_name}", overlap_table(assigned, given.other)))
     if given.duplicates is not None:
         pairs = given.duplicates
         heading = f"Crops that are the same across splits, {min(len(pairs), MAX_PAIRS)} of {len(pairs)} pairs"
-        sections.append((heading, table(pairs.head(MAX_PAIRS))))
+        parts.append((heading, table(pairs.head(MAX_PAIRS))))
     samples = sample(assigned)
     captions = (samples["label"] + ", " + samples["location"] + ", " + samples["split"]).tolist()
-    sections.append(("Random crops of each label", pictures(samples, captions, reader)))
-    return page(f"camtraps: crops of {given.name}", sections)
+    parts.append(("Random crops of each label", gallery(samples, captions, reader, Album(MAX_BYTES))))
+    return page(f"camtraps: crops of {given.name}", sections(parts))
 
 
 LOCATIONS_NOTE = "Coloured: fewer than 10 locations in train, 5 elsewhere; or less than 40% in train, 10% elsewhere."
@@ -147,10 +149,6 @@ def sample(assigned: pd.DataFrame) -> pd.DataFrame:
     number = max(1, min(PER_LABEL, MAX_PICTURES // max(1, assigned["label"].nunique())))
     shuffled = assigned.sort_values(["image", "box"]).sample(frac=1, random_state=1)
     return shuffled.groupby("label").head(number).sort_values("label", kind="stable").head(MAX_PICTURES)
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{html.escape(text)}</p>'
 
 
 def _grid(columns: Sequence[str], rows: Sequence[Row]) -> str:

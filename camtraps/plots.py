@@ -1,4 +1,4 @@
-"""Plots as SVG in a page: the confusion matrix of any number of classes, and lines between 0 and 1."""
+"""Plots as SVG in a page: the confusion matrix of any number of classes, lines between 0 and 1, learning curves."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ def count_pairs(confusion: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.i
 def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
     """Draw a confusion matrix: rows the label, columns the prediction, shaded by the share of the row.
 
-    A cell tells its count when pointed at. Only cells with crops are drawn, and counts are written only where there
-    are few classes: 169 classes have 28,561 cells.
+    A cell tells its count when pointed at, and has its row and column in ``data-cell`` for scripts. Only cells with
+    crops are drawn, and counts are written only where there are few classes: 169 classes have 28,561 cells.
 
     Args:
         counts: (classes, classes), rows the truth.
@@ -47,8 +47,8 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
         x, y, number = margin + column * cell, margin + row * cell, counts[row, column]
         cells.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{cell:.1f}" height="{cell:.1f}" '
-            f'fill-opacity="{max(0.05, shares[row, column]):.2f}"><title>{names[row]} taken for {names[column]}: '
-            f"{number:,} ({shares[row, column]:.1%})</title></rect>"
+            f'fill-opacity="{max(0.05, shares[row, column]):.2f}" data-cell="{row}-{column}">'
+            f"<title>{names[row]} taken for {names[column]}: {number:,} ({shares[row, column]:.1%})</title></rect>"
         )
         if num <= WRITTEN:
             texts.append(f'<text x="{x + cell / 2:.1f}" y="{y + cell / 2 + 4:.1f}">{number}</text>')
@@ -63,7 +63,8 @@ def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
         f'<svg viewBox="0 0 {side:.0f} {side:.0f}" width="{side:.0f}" font-size="{size:.1f}" fill="currentColor">'
         f'<rect x="{margin:.1f}" y="{margin:.1f}" width="{num * cell:.1f}" height="{num * cell:.1f}" fill="none" '
         f'stroke="currentColor" stroke-opacity=".3"/><g fill="hsl(210 70% 55%)">{"".join(cells)}</g>'
-        f'<g text-anchor="middle">{"".join(texts)}</g><g text-anchor="end">{rows}</g><g>{columns}</g></svg>'
+        f'<g text-anchor="middle" pointer-events="none">{"".join(texts)}</g>'
+        f'<g text-anchor="end">{rows}</g><g>{columns}</g></svg>'
     )
 
 
@@ -86,6 +87,23 @@ def lines(series: Mapping[str, Points], across: str, diagonal: bool = False) -> 
     parts.append('<text x="22" y="18" fill="currentColor">1</text>' + below)
     wide = LEFT_PX + SIDE_PX + LEGEND_PX
     return f'<svg viewBox="0 0 {wide} {SIDE_PX + 36}" width="{wide}" font-size="12">{"".join(parts)}</svg>'
+
+
+def curves(history: pd.DataFrame, names: Sequence[str]) -> str:
+    """Draw learning curves (0 to 1 or more, one value an epoch) as a picture in the page."""
+    wide, high, left = 640, 220, 40
+    top = max(1.0, float(history[list(names)].max().max()))
+    step = (wide - left - 120) / max(1, len(history) - 1)
+    parts = [f'<line x1="{left}" y1="{high - 20}" x2="{wide - 120}" y2="{high - 20}" stroke="currentColor"/>']
+    for at, name in enumerate(names):
+        points = [(left + step * x, high - 20 - (high - 30) * y / top) for x, y in enumerate(history[name])]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        colour = f"hsl({(210 + 130 * at) % 360} 70% 50%)"
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<text x="{wide - 112}" y="{30 + 18 * at}" fill="{colour}">{html.escape(name)}</text>')
+    parts.append(f'<text x="0" y="14" fill="currentColor">{top:.1f}</text>')
+    parts.append(f'<text x="{left}" y="{high - 4}" fill="currentColor">epoch 1 to {len(history)}</text>')
+    return f'<svg viewBox="0 0 {wide} {high}" width="{wide}" font-size="12">{"".join(parts)}</svg>'
 
 
 def _polyline(points: Points, style: str) -> str:

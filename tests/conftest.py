@@ -17,6 +17,18 @@ def work(tmp_path, monkeypatch):
     return tmp_path / "work"
 
 
+HOSTILE = ["fox", "<img src=x onerror=alert(1)>", "NA"]
+HOSTILE.append("""' onload=alert(2) "onload="alert(3)"><script>alert(4)</script>""")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory):
+    """Give a folder in which all stages but ``report`` have run, with labels that would like to be markup."""
+    from benchmarks import generated_run
+
+    return generated_run.write(tmp_path_factory.mktemp("drawn") / "run", 400, HOSTILE, 12, 60)
+
+
 class Clone:
     """A copy of the repository with its own git history, DVC cache and work folder."""
 

@@ -7,6 +7,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # These can only refuse or report, never change a result, so no stage depends on them.
 REFUSERS = {f"camtraps/{name}.py" for name in ("__init__", "errors", "params", "progress")}
 REFUSERS |= {"stages/__init__.py", "stages/_run.py"}
+ASSETS = {path.name for path in (ROOT / "camtraps/web").iterdir()}
 
 
 def imported(path: Path) -> set[str]:
@@ -32,8 +33,16 @@ def closure(path: Path) -> set[str]:
 
 
 def code_deps(stage: Path) -> set[str]:
-    """Give the code files that a stage must name in dvc.yaml."""
-    return (closure(stage) | {stage.relative_to(ROOT).as_posix()}) - REFUSERS
+    """Give the code files that a stage must name in dvc.yaml, those of ``camtraps/web`` that its modules name too."""
+    modules = (closure(stage) | {stage.relative_to(ROOT).as_posix()}) - REFUSERS
+    return modules | {name for module in modules for name in assets(ROOT / module)}
+
+
+def assets(path: Path) -> set[str]:
+    """Give the files of ``camtraps/web`` that a module names."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {f"camtraps/web/{name}" for name in ASSETS & texts}
 
 
 def _path_of(name: str) -> str | None:

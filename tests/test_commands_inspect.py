@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_reports import cells, parsed
+from test_pages import cells, parsed
 from test_split_stage import project, run  # noqa: F401
 
 from camtraps import cli, layout

@@ -43,7 +43,7 @@ LAYERS = [
     ["storage", "detectors.answers"],
     ["reading"],
     ["taxonomy_checks", "taxonomy_outline", "label_rules", "existence", "failures", "collections", "videos"],
-    ["plots", "predictions", "outputs"],
+    ["plots", "predictions", "outputs", "pages"],
     ["split_params", "balancing", "duplicates"],
     ["ancestor_splits", "split_files"],
     ["placing"],
@@ -54,6 +54,7 @@ LAYERS = [
     ["formats.animl", "formats.queried_images", "formats.megadetector_json"],
     ["images", "shards", "units", "photo_sources"],
     ["detected_photos"],
+    ["thumbnails"],
     ["label_json", "label_csv", "rated"],
     ["label_specs"],
     ["labels"],
@@ -81,7 +82,7 @@ LAYERS = [
     ["inference", "tasks", "features"],
     ["classifier", "optimizing"],
     ["training_state", "watching", "classifying", "any_classifier", "crop_files"],
-    ["training", "evaluation", "merge", "reports", "running"],
+    ["training", "evaluation", "merge", "running"],
     ["merge_crops", "aggregation"],
     ["merge_files"],
     ["inspection"],
@@ -92,7 +93,10 @@ LAYERS = [
     ["service.batch"],
     ["service.app"],
     ["service.running"],
-    ["folds"],
+    ["runs", "review_page", "contenders"],
+    ["data_card", "evaluation_page", "comparison"],
+    ["model_card"],
+    ["reports", "folds"],
     ["demo"],
     ["doctor"],
     ["commands.common"],
@@ -104,10 +108,11 @@ LAYERS = [
     ["commands.chain"],
     ["commands.tutorial", "commands.predict", "commands.serve"],
     ["commands.corrections"],
+    ["commands.compare"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
-PACKAGES = {f"camtraps{name}" for name in ()}
+PACKAGES = {
     f"camtraps{name}" for name in ("", ".formats", ".detectors", ".commands", ".exports", ".engines", ".service")
 }
 MODULES = sorted(ROOT.glob("camtraps/**/*.py"))

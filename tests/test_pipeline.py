@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -101,6 +102,17 @@ def test_the_metrics_contract_holds(clone):
 def test_dvc_shows_the_metrics(clone):
     shown = json.loads(clone.run("dvc", "metrics", "show", "metrics/evaluate.json", "--json"))
     assert "test" in shown[""]["data"]["metrics/evaluate.json"]["data"]
+
+
+def test_dvc_plots_draws_every_plot_on_a_page_that_needs_no_network(clone):
+    clone.run("dvc", "plots", "show", "--out", "shown")
+    page = (clone.path / "shown/index.html").read_text()
+    names = {next(iter(plot)) for plot in yaml.safe_load((clone.path / "dvc.yaml").read_text())["plots"]}
+    drawn = set(re.findall(r"vegaEmbed\('#(\w+)'", page))
+    assert {name.replace(" ", "_") for name in names} == drawn
+    assert "cdn.jsdelivr.net" not in page
+    compared = json.loads(clone.run("dvc", "plots", "diff", "HEAD", "--json"))
+    assert not compared.get("errors")
 
 
 def test_an_experiment_with_a_small_learning_rate_runs_train_again_but_not_crop(clone):

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from camtraps.plots import confusion_matrix, count_pairs, lines
+from camtraps.plots import confusion_matrix, count_pairs, curves, lines
 
 PAIRS = pd.DataFrame([("a", "a"), ("a", "b"), ("a", "b"), ("b", "b")], columns=["actual", "predicted"])
 
@@ -57,3 +57,16 @@ def test_lines_leave_out_what_is_not_known_and_draw_higher_values_higher():
     assert len(points) == 2
     assert points[0][1] > points[1][1]
     assert "threshold, 0 to 1" in drawn
+
+
+def test_a_curve_of_one_epoch_is_drawn():
+    drawn = curves(pd.DataFrame({"train_loss": [2.0], "val_top1": [0.5]}), ["train_loss", "val_top1"])
+    assert drawn.count("<polyline") == 2
+    assert "epoch 1 to 1" in drawn
+
+
+def test_a_higher_value_is_drawn_higher():
+    (points,) = re.findall(r'points="([^"]*)"', curves(pd.DataFrame({"recall": [0.0, 1.0]}), ["recall"]))
+    (left, low), (right, high) = (map(float, point.split(",")) for point in points.split())
+    assert left < right
+    assert high < low  # y grows downwards
