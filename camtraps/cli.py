@@ -11,12 +11,14 @@ from camtraps.commands import (
     calibrate,
     catalog,
     detect,
+    experiments,
     exports,
     imports,
     inspect,
     labels,
     models,
     photos,
+    sharing,
     taxonomy,
 )
 from camtraps.commands.common import say
@@ -35,6 +37,9 @@ EXAMPLES = """examples:
   camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
   camtraps inspect
+  camtraps exp-summary
+  camtraps remote add s3://bucket/camtraps
+  camtraps verify --remote
   camtraps scores
   camtraps doctor
 """
@@ -79,11 +84,13 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"camtraps {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models):
+    every = (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models)
+    for module in (*every, experiments, sharing):
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)
-    doctor = commands.add_parser("doctor", help="say which Pillow, decoder, torch, CUDA and DVC are in use")
+    doctor = commands.add_parser("doctor", help="say what is in use and whether it fits, and try the remote")
+    doctor.add_argument("--remote", metavar="NAME", help="try this remote of DVC (default: the default one)")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -107,9 +114,9 @@ def _score(value: float | None) -> str:
     return f"{value:>10,}" if isinstance(value, int) else f"{value:>10.3f}"
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from camtraps import doctor
 
-    findings = doctor.examine()
+    findings = [*doctor.examine(), doctor.remote(options.remote)]
     say(*(finding.line() for finding in findings))
     return 0 if all(finding.good for finding in findings) else 1

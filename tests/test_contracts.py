@@ -36,8 +36,8 @@ LAYERS = [
     ["archives"],
     ["streams", "tables", "taxonomy", "access", "layout", "corrections", "formats.rows", "formats.xmp", "sampling"],
     ["troubles"],
-    ["stores"],
-    ["remote"],
+    ["stores", "dvc_remotes"],
+    ["remote", "objects"],
     ["storage", "detectors.answers"],
     ["reading"],
     ["taxonomy_checks", "taxonomy_outline", "label_rules", "existence", "failures", "collections"],
@@ -68,6 +68,7 @@ LAYERS = [
     ["exports.crops", "exports.file_list", "exports.scores"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
+    ["experiments", "peeking"],
     ["transforms", "networks", "ranks", "scoring", "recipes"],
     ["models", "checkpoints", "curves"],
     ["datasets", "starting", "foreign_models", "deploying"],
@@ -82,7 +83,7 @@ LAYERS = [
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
-    ["commands.inspect"],
+    ["commands.inspect", "commands.sharing", "commands.experiments"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
