@@ -6,7 +6,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 READY := .venv/.ready
 MEGADETECTOR := .venv/.megadetector
-AZURITE := .venv/node_modules/.bin/azurite-blob
+SERVERS := .venv/.servers
 
 .PHONY: help
 help: ## show this list
@@ -17,7 +17,7 @@ demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scor
 	@dvc repro --quiet && camtraps scores
 
 .PHONY: test
-test: $(READY) $(MEGADETECTOR) $(AZURITE) ## run the tests
+test: $(READY) $(MEGADETECTOR) $(SERVERS) ## run the tests
 	@python -m pytest -q -n 2 --dist loadfile $(TESTS)
 
 .PHONY: check
@@ -38,6 +38,10 @@ bench-crop: $(READY) ## measure cropping, the import of a million detections and
 .PHONY: bench-train
 bench-train: $(READY) ## measure training, inference, splits and predictions, beside the ancestor's way and pure compute
 	@python -m benchmarks.train
+
+.PHONY: bench-share
+bench-share: $(READY) ## measure push and pull of packed crops beside loose files, over S3 on this machine
+	@python -m benchmarks.share
 
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides
@@ -68,6 +72,6 @@ $(MEGADETECTOR): $(READY)
 	@pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps megadetector
 	@touch $@
 
-$(AZURITE): | $(READY)
-	@command -v npm > /dev/null && npm install --silent --prefix .venv azurite@3.35.0 || \
-		echo "azurite was not installed (it needs npm): the tests of Azure storage will be skipped"
+$(SERVERS): | $(READY)
+	@command -v npm > /dev/null && npm install --silent --prefix .venv azurite@3.35.0 s3rver@3.7.1 && touch $@ || \
+		echo "azurite and s3rver were not installed (they need npm): tests of sharing and storage with them are skipped"

@@ -177,7 +177,7 @@ def _start(repository: Path, endpoint: str) -> None:
     repository.mkdir(parents=True)
     for command in ("git init -q", "dvc init -q", "dvc config cache.type hardlink,symlink"):
         measure(command.split(), repository)
-    code = "from camtraps import dvc_remotes; import sys; dvc_remotes.add(sys.argv[1], 's3', {'endpoint': sys.argv[2]}, {})"
+    code = "import sys; from camtraps.dvc_remotes import add; add(sys.argv[1], 's3', {'endpoint': sys.argv[2]}, {})"
     measure([sys.executable, "-c", code, f"s3://{BUCKET}/camtraps", endpoint], repository)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -42,6 +43,7 @@ ENVIRONMENT = {  # where DVC finds credentials that are not in its configuration
     "azure": "set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING",
     "ssh": "set up a key as for `ssh`, or `dvc remote modify --local NAME password ...`",
 }
+CLIENTS = {"s3": "s3fs", "azure": "adlfs", "ssh": "sshfs"}
 LIMIT = 4.5  # seconds that a remote has to show that it can be used
 CONTENT = b"written by `camtraps doctor`; may be deleted\n"
 REFUSED = (401, 403)
@@ -53,8 +55,8 @@ WRONG = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthenticationFailed", 
 class Remote:
     """A remote of DVC's configuration.
 
-    ``store`` is DVC's file system for it, ``path`` the remote's folder there, and ``verifies`` says whether DVC compares
-    what it fetches with its hash.
+    ``store`` is DVC's file system for it, ``path`` the remote's folder there; ``verifies`` says whether DVC compares what
+    it fetches with its hash.
     """
 
     name: str
@@ -153,9 +155,11 @@ def check(remote: Remote) -> None:
         try:
             _try(remote)
             done.set_result(None)
-        except Exception as error:  # each store has errors of its own
+        except Exception as error:  # noqa: BLE001 - each store has errors of its own
             done.set_exception(error)
 
+    if remote.kind in CLIENTS:
+        import_module(CLIENTS[remote.kind])  # which takes its time on a busy machine, and is none of the remote's
     # Not in a pool, which would wait at the end of the program for what hangs.
     Thread(target=tried, daemon=True).start()
     try:
@@ -165,7 +169,7 @@ def check(remote: Remote) -> None:
     except Late:
         raise CamtrapsError(f"{remote.where} did not answer within {LIMIT:g} s") from None
     except Exception as error:
-        raise CamtrapsError(told(error, remote)) from None
+        raise CamtrapsError(told(error, remote)) from error
 
 
 def told(error: BaseException, remote: Remote) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Run:
     scores: Mapping[str, Mapping[str, float]]
     frozen: str | None
     predictions: str | None
-    group: str = field(default=ALL)
+    group: str = ALL
 
 
 def runs(repository: Any, revisions: list[str] | None, everywhere: bool) -> list[Run]:
@@ -69,10 +69,10 @@ def grouped(given: list[Run]) -> list[Run]:
     for key in {key for run in given for key in run.params}:
         values[key] = {run.params.get(key) for run in given}
     keys = sorted(key for key, found in values.items() if len(found) > 1)
-    unique = {}
+    unique: dict[tuple[str, str], Run] = {}
     for run in given:
         group = " ".join(f"{key}={run.params.get(key)}" for key in keys) or ALL
-        unique.setdefault((group, run.seed), Run(**{**vars(run), "group": group}))
+        unique.setdefault((group, run.seed), replace(run, group=group))
     return sorted(unique.values(), key=lambda run: (run.group, run.seed))
 
 

@@ -167,7 +167,7 @@ def look_up(place: Place, oids: Iterable[str]) -> Held:
         except FileNotFoundError:
             continue
         except Exception as error:
-            raise place.told(error) from None
+            raise place.told(error) from error
     return Held(place, sizes, frozenset(), {})
 
 
@@ -186,7 +186,7 @@ def _sizes(place: Place) -> dict[str, int]:
     except FileNotFoundError:
         return {}
     except Exception as error:
-        raise place.told(error) from None
+        raise place.told(error) from error
     # What is called otherwise was left by a broken transfer.
     matches = ((NAME.search(path), num_bytes) for path, num_bytes in listed.items())
     return {match[1] + match[2]: num_bytes for match, num_bytes in matches if match}
@@ -209,7 +209,7 @@ def _hash(place: Place, oid: str) -> str:
     except Exception as error:  # each store has errors of its own
         if isinstance(error, OSError) and not place.remote:
             return ""  # what a disk cannot read is damaged
-        raise place.told(error) from None
+        raise place.told(error) from error
 
 
 def _md5(file: Any) -> str:
@@ -224,7 +224,7 @@ def _members(place: Place, oid: str) -> dict[str, str]:
         with place.store.open(place.path(oid), "rb") as file:
             return {each["md5"]: each["relpath"] for each in json.loads(file.read())}
     except Exception as error:
-        raise place.told(error) from None
+        raise place.told(error) from error
 
 
 def _files(outputs: dict[str, str], *places: Held) -> dict[str, str]:
@@ -240,7 +240,7 @@ def _send(cache: Place, place: Place, oid: str) -> None:
     try:
         place.store.put_file(cache.path(oid), place.path(oid))
     except Exception as error:
-        raise place.told(error) from None
+        raise place.told(error) from error
 
 
 def _fetch(place: Place, cache: Place, oid: str) -> bool:
@@ -251,7 +251,7 @@ def _fetch(place: Place, cache: Place, oid: str) -> bool:
         try:
             place.store.get_file(place.path(oid), str(part))
         except Exception as error:
-            raise place.told(error) from None
+            raise place.told(error) from error
         with part.open("rb") as source:
             if _md5(source) != oid.partition(".")[0]:
                 return False

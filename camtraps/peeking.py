@@ -46,7 +46,7 @@ def crops(image: str, repository: str | None = None, revision: str | None = None
         name = error.filename or error
         raise MissingError(f"{name}: is neither in {told} nor on its remote; run `dvc repro` or `dvc push`") from None
     except Exception as error:  # DVC's, git's, and each store's own
-        raise CamtrapsError(f"{told}: {' '.join(str(error).split())[:300]}; `camtraps doctor` tells more") from None
+        raise CamtrapsError(f"{told}: {' '.join(str(error).split())[:300]}; `camtraps doctor` tells more") from error
 
 
 def _rows(store: Any, image: str) -> list[dict[str, Any]]:

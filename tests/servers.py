@@ -126,14 +126,17 @@ def web() -> Iterator[Web]:
 
 
 class S3:
-    """An S3 server; ``keys`` are the access keys of the requests, None for anonymous ones; ``failures`` come first."""
+    """An S3 server; ``keys`` are the access keys of the requests, None for anonymous ones.
+
+    ``failures`` are what the next requests get, None for an answer.
+    """
 
     def __init__(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
         self.keys: list[str | None] = []
-        self.failures: list[tuple[str, str]] = []
+        self.failures: list[tuple[str, str] | None] = []
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._app = DomainDispatcherApplication(create_backend_app)
         self.server = make_server("127.0.0.1", 0, self._answer, threaded=True)
@@ -142,8 +145,8 @@ class S3:
     def _answer(self, environ, start_response):
         given = environ.get("HTTP_AUTHORIZATION", "")
         self.keys.append(given.partition("Credential=")[2].partition("/")[0] or None)
-        if self.failures:
-            status, code = self.failures.pop(0)
+        if self.failures and (failure := self.failures.pop(0)):
+            status, code = failure
             start_response(status, [("Content-Type", "application/xml")])
             return [f"<Error><Code>{code}</Code><Message>request 17</Message></Error>".encode()]
         return self._app(environ, start_response)

@@ -40,6 +40,8 @@ class Repository:
         made = cls(folder, **env)
         made.path.mkdir(parents=True)
         made.run("git", "init", "-q")
+        made.run("git", "config", "user.name", "test")
+        made.run("git", "config", "user.email", "test@example.org")
         made.run("dvc", "init", "-q")
         (made.path / ".dvc/config").write_text("[core]\nanalytics = false\n[cache]\ntype = 'hardlink,symlink'\n")
         (made.path / "pack.py").write_text(PACK)
@@ -64,7 +66,7 @@ class Repository:
 
     def commit(self) -> None:
         self.run("git", "add", "-A")
-        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "test")
+        self.run("git", "commit", "-qm", "test")
 
     def start(self, *command: str, cwd: Path | None = None) -> subprocess.Popen[str]:
         """Start a command."""

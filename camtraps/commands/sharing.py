@@ -19,16 +19,16 @@ REMOTE = """examples:
   camtraps remote add ssh://me@server.example.org/data/camtraps
   camtraps remote add /mnt/share/camtraps
 
-Writes .dvc/config, for git. Keys come from the environment of the cloud's own tools, or --secret asks for them (or reads
-a line of stdin) and writes them to .dvc/config.local, which git does not track. Then run `camtraps doctor`.
+Writes .dvc/config, for git. Keys come from the environment of the cloud's own tools, or --secret asks for them (or
+reads a line of stdin) and writes them to .dvc/config.local, which git does not track. Then run `camtraps doctor`.
 """
 VERIFY = """examples:
   camtraps verify
   camtraps verify --remote
   camtraps verify --remote team --dry-run
 
-Hashes every object of DVC's cache, and with --remote of the remote, and compares the hash with the name. What is damaged
-in the cache is fetched from the remote; what is damaged or missing on the remote is sent from the cache. Ends with 1 if
+Hashes every object of DVC's cache, and with --remote of the remote, and compares the hash with the name. What is
+damaged in the cache is fetched from the remote; what is damaged or missing on the remote is sent from the cache. Ends with 1 if
 something could not be mended.
 """
 PEEK = """examples:
@@ -57,9 +57,8 @@ def add(commands: Commands) -> None:
     text = "ask for a key and keep it from git: access_key_id, secret_access_key, account_key, connection_string ..."
     add_remote.add_argument("--secret", action="append", default=[], metavar="NAME", help=text)
     add_remote.set_defaults(run=_add)
-    verify = commands.add_parser(
-        "verify", help="hash the objects of DVC's cache and remote again and mend them", epilog=VERIFY, formatter_class=form
-    )
+    text = "hash the objects of DVC's cache and remote again and mend them"
+    verify = commands.add_parser("verify", help=text, epilog=VERIFY, formatter_class=form)
     text = "also those of a remote (default: the default one)"
     verify.add_argument("--remote", nargs="?", const=DEFAULT, metavar="NAME", help=text)
     verify.add_argument("--dry-run", action="store_true", help="only list what is wrong")
