@@ -6,7 +6,7 @@ BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 READY := .venv/.ready
 MEGADETECTOR := .venv/.megadetector
-AZURITE := .venv/node_modules/.bin/azurite-blob
+SERVERS := .venv/.servers
 
 .PHONY: help
 help: ## show this list
@@ -17,7 +17,7 @@ demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scor
 	@dvc repro --quiet && camtraps scores
 
 .PHONY: test
-test: $(READY) $(MEGADETECTOR) $(AZURITE) ## run the tests
+test: $(READY) $(MEGADETECTOR) $(SERVERS) ## run the tests
 	@{ command -v chromium && command -v chromedriver; } > /dev/null || \
 		echo "chromium or chromedriver is not installed: the tests of the pages in a browser will be skipped"
 	@python -m pytest -q -n 2 --dist loadfile $(TESTS)
@@ -49,6 +49,10 @@ bench-mislabel: $(READY) ## measure how well wrong labels are found, beside the 
 bench-pages: $(READY) ## measure the stage report on 100,000 crops of 50 labels
 	@python -m benchmarks.pages
 
+.PHONY: bench-share
+bench-share: $(READY) ## measure push and pull of packed crops beside loose files, over S3 on this machine
+	@python -m benchmarks.share
+
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides
 	@python -c 'from camtraps.detectors import megadetector; print(*megadetector.installed(), sep="\n")'
@@ -78,6 +82,6 @@ $(MEGADETECTOR): $(READY)
 	@pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps megadetector
 	@touch $@
 
-$(AZURITE): | $(READY)
-	@command -v npm > /dev/null && npm install --silent --prefix .venv azurite@3.35.0 || \
-		echo "azurite was not installed (it needs npm): the tests of Azure storage will be skipped"
+$(SERVERS): | $(READY)
+	@command -v npm > /dev/null && npm install --silent --prefix .venv azurite@3.35.0 s3rver@3.7.1 && touch $@ || \
+		echo "azurite and s3rver were not installed (they need npm): tests of sharing and storage with them are skipped"

@@ -15,6 +15,7 @@ from camtraps.commands import (
     compare,
     corrections,
     detect,
+    experiments,
     exports,
     imports,
     inspect,
@@ -26,6 +27,7 @@ from camtraps.commands import (
     predict,
     run_classifier,
     serve,
+    sharing,
     taxonomy,
     tutorial,
 )
@@ -55,6 +57,8 @@ MODULES = (
     merge,
     chain,
     tutorial,
+    experiments,
+    sharing,
 )
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -71,6 +75,9 @@ EXAMPLES = """examples:
   camtraps inspect
   camtraps classify /data/photos --out results.json
   camtraps compare HEAD~1 HEAD
+  camtraps exp-summary
+  camtraps remote add s3://bucket/camtraps
+  camtraps verify --remote
   camtraps scores
   camtraps doctor
 """
@@ -119,7 +126,8 @@ def parser() -> argparse.ArgumentParser:
         module.add(commands)
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)
-    doctor = commands.add_parser("doctor", help="say which Pillow, decoder, torch, CUDA and DVC are in use")
+    doctor = commands.add_parser("doctor", help="say what is in use and whether it fits, and try the remote")
+    doctor.add_argument("--remote", metavar="NAME", help="try this remote of DVC (default: the default one)")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -143,9 +151,9 @@ def _score(value: float | None) -> str:
     return f"{value:>10,}" if isinstance(value, int) else f"{value:>10.3f}"
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from camtraps import doctor
 
-    findings = doctor.examine()
+    findings = [*doctor.examine(), doctor.remote(options.remote)]
     say(*(finding.line() for finding in findings))
     return 0 if all(finding.good for finding in findings) else 1

@@ -1,4 +1,4 @@
-"""Look at the environment: which Pillow, decoders, torch, CUDA and DVC are in use, and what is wrong with them."""
+"""Look at the environment: which Pillow, decoders, torch, CUDA, DVC and remote are in use, and what is wrong there."""
 
 import os
 import shutil
@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from camtraps.errors import CamtrapsError
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,21 @@ class Finding:
 def examine() -> list[Finding]:
     """Examine Python, Pillow, torch, DVC and the work folder, in this order."""
     return [_python(), _pillow(), _decoder(), _regions(), *_torch(), _dvc(), _work()]
+
+
+def remote(name: str | None = None) -> Finding:
+    """Try a remote of DVC, by default the default one: whether it may be written and read."""
+    from camtraps import dvc_remotes
+
+    try:
+        found = dvc_remotes.of_config(name)
+        if found is None:
+            return Finding("remote", "none is configured; `camtraps remote add URL` shares data and models")
+        dvc_remotes.check(found)
+    except CamtrapsError as error:
+        return Finding("remote", str(error), False)
+    unsure = f", but damage goes unseen; `dvc remote modify {found.name} verify true`"
+    return Finding("remote", f"{found.name}, {found.where}: can be written and read{'' if found.verifies else unsure}")
 
 
 def _python() -> Finding:

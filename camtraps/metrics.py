@@ -177,9 +177,24 @@ def macro_recall_error(labels: Labels, probabilities: Probabilities, locations: 
 
 def _macro_recalls(labels: Labels, probabilities: Probabilities, locations: NDArray[Any]) -> NDArray[np.float64]:
     right = (probabilities.argmax(axis=1) == labels).astype(float)
-    crops, hits = _resampled(right, labels, locations, probabilities.shape[1])
-    recalls = hits / np.maximum(crops, 1)  # (resamples, classes)
-    return np.asarray(recalls.sum(axis=1) / (crops > 0).sum(axis=1))
+    return _macro_means(*_resampled(right, labels, locations, probabilities.shape[1]))
+
+
+def macro_mean(values: NDArray[np.float64], classes: Labels, locations: NDArray[Any]) -> tuple[float, float, float]:
+    """Give the mean over classes of the mean of ``values``, and its 95% interval by bootstrap over locations.
+
+    Arguments, each of (crops,), as in `_resampled`; with one class for all crops it is their mean.
+    """
+    num_classes = int(classes.max()) + 1
+    crops, sums = (np.bincount(classes, weights, num_classes) for weights in (np.ones(len(classes)), values))
+    low, high = np.quantile(_macro_means(*_resampled(values, classes, locations, num_classes)), [0.025, 0.975])
+    return float(_macro_means(crops[None], sums[None])[0]), float(low), float(high)
+
+
+def _macro_means(crops: NDArray[np.float64], sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the mean over the classes that have crops of their mean: (resamples, classes) to (resamples,)."""
+    means = sums / np.maximum(crops, 1)
+    return np.asarray(means.sum(axis=1) / (crops > 0).sum(axis=1))
 
 
 def mean_error(values: NDArray[np.float64], locations: NDArray[Any]) -> float:

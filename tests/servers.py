@@ -1,7 +1,10 @@
 """Servers on this machine that speak as stores of photos do: HTTP with failures, S3, Azure Blobs, Google's."""
 
+import asyncio
+import contextlib
 import json
 import logging
+import math
 import os
 import shutil
 import socket
@@ -21,6 +24,8 @@ from imports import ROOT
 from camtraps import access, remote
 
 AZURITE = ROOT / ".venv/node_modules/.bin/azurite-blob"
+S3RVER = ROOT / ".venv/node_modules/.bin/s3rver"
+NO_S3RVER = None if S3RVER.exists() and shutil.which("node") else "s3rver is not installed (npm)"
 NO_AZURITE = None if AZURITE.exists() and shutil.which("node") else "azurite is not installed (npm)"
 ACCOUNT = "devstoreaccount1"
 # Known to everybody: Azurite's.
@@ -121,14 +126,17 @@ def web() -> Iterator[Web]:
 
 
 class S3:
-    """An S3 server; ``keys`` are the access keys of the requests, None for anonymous ones; ``failures`` come first."""
+    """An S3 server; ``keys`` are the access keys of the requests, None for anonymous ones.
+
+    ``failures`` are what the next requests get, None for an answer.
+    """
 
     def __init__(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
         self.keys: list[str | None] = []
-        self.failures: list[tuple[str, str]] = []
+        self.failures: list[tuple[str, str] | None] = []
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._app = DomainDispatcherApplication(create_backend_app)
         self.server = make_server("127.0.0.1", 0, self._answer, threaded=True)
@@ -137,8 +145,8 @@ class S3:
     def _answer(self, environ, start_response):
         given = environ.get("HTTP_AUTHORIZATION", "")
         self.keys.append(given.partition("Credential=")[2].partition("/")[0] or None)
-        if self.failures:
-            status, code = self.failures.pop(0)
+        if self.failures and (failure := self.failures.pop(0)):
+            status, code = failure
             start_response(status, [("Content-Type", "application/xml")])
             return [f"<Error><Code>{code}</Code><Message>request 17</Message></Error>".encode()]
         return self._app(environ, start_response)
@@ -169,24 +177,123 @@ def s3() -> Iterator[S3]:
 @contextmanager
 def azure(folder: Path) -> Iterator[str]:
     """Run Azurite with `PHOTOS` in the containers ``team`` and, for everybody, ``open``; give its account's address."""
+    command = [AZURITE, "--skipApiVersionCheck", "--loose", "--silent", "--disableTelemetry", "--location", folder]
+    with _running([*command, "--blobHost", "127.0.0.1", "--blobPort"]) as port:
+        address = f"http://127.0.0.1:{port}/{ACCOUNT}"
+        _fill(address)
+        yield address
+
+
+@contextmanager
+def s3rver(folder: Path) -> Iterator[int]:
+    """Run the S3 server s3rver with an empty bucket ``team``, for the access key S3RVER; give its port."""
+    command = [S3RVER, "--directory", folder, "--address", "127.0.0.1", "--silent", "--configure-bucket", "team"]
+    with _running([*command, "--port"]) as port:
+        yield port
+
+
+@contextmanager
+def _running(command: list[str | Path]) -> Iterator[int]:
+    """Run a server whose command ends with its port, which is given when it answers there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [AZURITE, "--skipApiVersionCheck", "--loose", "--silent", "--disableTelemetry", "--location", folder]
-    command += ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*command, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             for _ in range(600):
                 with socket.socket() as attempt:
                     if attempt.connect_ex(("127.0.0.1", port)) == 0:
                         break
-                assert process.poll() is None, "azurite ended"
+                assert process.poll() is None, f"{command[0]} ended"
                 time.sleep(0.05)
-            address = f"http://127.0.0.1:{port}/{ACCOUNT}"
-            _fill(address)
-            yield address
+            yield port
         finally:
             process.terminate()
+
+
+@contextmanager
+def ssh(folder: Path) -> Iterator[int]:
+    """Run an SSH server that shows the files below a folder to ``me`` with the password ``key``; give its port."""
+    import asyncssh
+
+    visitors = []
+
+    class Server(asyncssh.SSHServer):
+        def connection_made(self, connection):
+            visitors.append(connection)
+
+        def password_auth_supported(self):
+            return True
+
+        def validate_password(self, username, password):
+            return (username, password) == ("me", "key")
+
+    async def start():
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        home = lambda channel: asyncssh.SFTPServer(channel, chroot=str(folder))  # noqa: E731
+        return await asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[key], sftp_factory=home)
+
+    async def stop():
+        server.close()
+        for visitor in visitors:
+            visitor.abort()
+            await visitor.wait_closed()
+        await server.wait_closed()
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    try:
+        yield server.get_port()
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+class Gate:
+    """A port that leads to another one, until so many bytes went through; then nobody answers there any more."""
+
+    def __init__(self, target: int) -> None:
+        self.target, self.port, self.left = target, 0, math.inf
+        self.closed = threading.Event()
+        self.open()
+
+    def open(self, num_bytes: float = math.inf) -> None:
+        """Let so many bytes through from now on."""
+        self.left = num_bytes
+        self.closed.clear()
+        self._server = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
+
+    def close(self) -> None:
+        """Refuse whoever comes."""
+        with contextlib.suppress(OSError):  # closed already
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.closed.set()
+
+    def _accept(self, server):
+        while True:
+            try:
+                near = server.accept()[0]
+                far = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                return
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=self._relay, args=ends, daemon=True).start()
+
+    def _relay(self, source, target):
+        with contextlib.suppress(OSError), source, target:
+            while data := source.recv(1 << 15):
+                self.left -= len(data)
+                if self.left < 0:
+                    self.close()
+                    return
+                target.sendall(data)
 
 
 def _fill(address: str) -> None:

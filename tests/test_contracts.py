@@ -38,8 +38,8 @@ LAYERS = [
     ["engines.shares"],
     ["streams", "tables", "taxonomy", "access", "layout", "corrections", "formats.rows", "formats.xmp", "sampling"],
     ["troubles"],
-    ["stores"],
-    ["remote"],
+    ["stores", "dvc_remotes"],
+    ["remote", "objects"],
     ["storage", "detectors.answers"],
     ["reading"],
     ["taxonomy_checks", "taxonomy_outline", "label_rules", "existence", "failures", "collections", "videos"],
@@ -76,6 +76,7 @@ LAYERS = [
     ["exports.mislabeled"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
+    ["experiments", "peeking"],
     ["transforms", "networks", "ranks", "scoring", "recipes"],
     ["models", "checkpoints", "curves"],
     ["datasets", "starting", "foreign_models", "deploying"],
@@ -109,6 +110,7 @@ LAYERS = [
     ["commands.tutorial", "commands.predict", "commands.serve"],
     ["commands.corrections"],
     ["commands.compare"],
+    ["commands.sharing", "commands.experiments"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}

@@ -5,10 +5,12 @@ import math
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from camtraps.errors import InputError, MissingError
+from camtraps.errors import CamtrapsError, InputError, MissingError
 
 if TYPE_CHECKING:
     from camtraps.photo_lists import Wanted
@@ -79,6 +81,35 @@ def new_collection(name: str) -> Path:
     if path.exists() and not path.is_dir():
         raise InputError(f"--name: {path} is a file; choose another name")
     return path
+
+
+@contextmanager
+def dvc_repository() -> Iterator[Any]:
+    """Open the `dvc.repo.Repo` of this folder.
+
+    Raises:
+        InputError: not in the top folder of the repository.
+        CamtrapsError: what DVC says, in one line.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    check_dvc()
+    try:
+        with Repo() as repository:
+            yield repository
+    except DvcException as error:
+        raise CamtrapsError(f"DVC: {' '.join(str(error).split())}") from None
+
+
+def check_dvc() -> None:
+    """Refuse a folder that is not the top folder of a DVC repository.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not Path(".dvc").is_dir():
+        raise InputError("no .dvc here; run the command in the top folder of the repository")
 
 
 def share(text: str) -> float:
