@@ -92,9 +92,6 @@ def test_the_rest_of_a_folder_is_done_and_each_failure_is_told(model, photos, ca
     assert said.out.splitlines()[-1] == "2 photos drawn, 4 boxes"
     drawn = sorted(photos.parent.glob("out/**/*.jpg"))
     assert [path.name for path in drawn] == ["a_detections.jpg", "b_detections.jpg"]
-        "a_detections.jpg",
-        "b_detections.jpg",
-    ]
 
 
 def test_drawn_photos_are_not_taken_for_photos(model, photos, capsys):
