@@ -24,8 +24,9 @@ from camtraps.detectors import batch_api, batch_client
 from camtraps.errors import CamtrapsError
 from camtraps.formats import megadetector as results
 from camtraps.service import running
+from camtraps.service.eyes import Eyes
 from camtraps.service.limits import Limits
-from camtraps.service.worker import Eyes, Item, Setup
+from camtraps.service.setup import Item, Setup
 
 BOX = (94, 24, 130, 60)
 OPTIONS = ["--detector", "whole", "--allow", "http://", "--allow-private", "--accept-model", "4.1", "--timeout", "30"]
