@@ -98,7 +98,8 @@ def _made_elsewhere(task: Task, units: Iterator[list[Item]]) -> Iterator[list[Ra
     """Let a cluster or ranks make the units, all of which are held in memory."""
     key = task.fingerprint()
     work = [
-        Unit(digest(key, *map(_made_from, unit)), _Unit(task.model, key, task.choice, unit), len(unit)) for unit in units
+        Unit(digest(key, *map(_made_from, unit)), _Unit(task.model, key, task.choice, unit), len(unit))
+        for unit in units
     ]
     for folder in run(work, _classify_unit, work_dir("classify-units"), "classify", Kind(gpu=True)):
         yield list(rated.read(folder / RESULT))
