@@ -10,7 +10,7 @@ AZURITE := .venv/node_modules/.bin/azurite-blob
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: $(READY) ## draw the demo photos, run the pipeline on them, print the scores
@@ -40,6 +40,10 @@ bench-crop: $(READY) ## measure cropping, the import of a million detections and
 .PHONY: bench-train
 bench-train: $(READY) ## measure training, inference, splits and predictions, beside the ancestor's way and pure compute
 	@python -m benchmarks.train
+
+.PHONY: bench-mislabel
+bench-mislabel: $(READY) ## measure how well wrong labels are found, beside the margin rule and confident learning
+	@python -m benchmarks.mislabel
 
 .PHONY: bench-pages
 bench-pages: $(READY) ## measure the stage report on 100,000 crops of 50 labels

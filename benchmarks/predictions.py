@@ -64,6 +64,13 @@ def measure_predictions(folder: Path, sizes: Sizes) -> Values:
     return {f"{name}_{key}": value for key, value in (values | {"read_seconds": round(read - done, 2)}).items()}
 
 
+def write_predictions(sizes: Sizes, path: Path) -> None:
+    """Write the table that is measured, for other benchmarks."""
+    from camtraps import evaluation, predictions
+
+    predictions.write(evaluation.predictions(_crops(sizes), _probabilities(sizes), _classes(sizes)), path)
+
+
 def measure_confusion(folder: Path, sizes: Sizes) -> Values:
     """Measure drawing a matrix in which nearly all cells have crops."""
     import numpy as np

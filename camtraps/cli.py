@@ -10,12 +10,16 @@ from camtraps.commands import (
     batch_api,
     calibrate,
     catalog,
+    classify,
     compare,
+    corrections,
     detect,
     exports,
     imports,
     inspect,
     labels,
+    mapping,
+    merge,
     models,
     photos,
     taxonomy,
@@ -24,8 +28,24 @@ from camtraps.commands.common import say
 from camtraps.errors import CamtrapsError
 
 # In the order of `camtraps --help`.
-MODULES = (imports, exports, catalog, taxonomy, labels, photos, detect, batch_api, calibrate, inspect, models, compare)
-
+MODULES = (
+    imports,
+    exports,
+    catalog,
+    taxonomy,
+    labels,
+    corrections,
+    photos,
+    detect,
+    batch_api,
+    calibrate,
+    inspect,
+    models,
+    compare,
+    mapping,
+    merge,
+    classify,
+)
 # What a disk says that is full or closed to us; other errors of it are our own.
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -39,6 +59,7 @@ EXAMPLES = """examples:
   camtraps detect --name mine --detector megadetector
   camtraps export queried-images --out queried_images.json
   camtraps inspect
+  camtraps classify /data/photos --out results.json
   camtraps compare HEAD~1 HEAD
   camtraps scores
   camtraps doctor

@@ -63,6 +63,12 @@ class Plan:
     rectangle: tuple[int, int, int, int]
     pad_to: int | None = None
 
+    @property
+    def num_pixels(self) -> int:
+        """Pixels of the crop before it is shrunk, with the black around it."""
+        left, top, right, bottom = self.rectangle
+        return max((right - left) * (bottom - top), (self.pad_to or 0) ** 2)
+
 
 @dataclass(frozen=True)
 class Selected:

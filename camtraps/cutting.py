@@ -201,8 +201,7 @@ def _planned(box: Any, size: tuple[int, int], params: CropParams) -> Plan | str:
     planned = plan((box.x, box.y, box.w, box.h), size, params)
     if planned is None:
         return "box without a pixel under crop.rule ancestor"
-    left, top, right, bottom = planned.rectangle
-    if max((right - left) * (bottom - top), (planned.pad_to or 0) ** 2) > images.MAX_CROP_PIXELS:
+    if planned.num_pixels > images.MAX_CROP_PIXELS:
         return "crop would have too many pixels; lower crop.margin, or use crop.shape box"
     return planned
 

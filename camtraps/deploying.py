@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from camtraps.errors import InputError, MissingError
-from camtraps.files import replacing, write_json
+from camtraps.files import replacing
 from camtraps.models import TORCHSCRIPT, ModelInfo
+from camtraps.outputs import write_classes
 
 INPUT = "images: float32 (batch, 3, height, width), RGB, 0 to 1, crops of any size"
 OUTPUT = "probabilities: float32 (batch, classes), calibrated"
@@ -145,7 +146,7 @@ def _prepared(network: nn.Module, info: ModelInfo) -> tuple[nn.Module, Tensor]:
 def _written(path: Path, info: ModelInfo) -> Iterator[Path]:
     with replacing(path) as part:
         yield part
-    write_json(path.parent / "label_index.json", {str(at): name for at, name in enumerate(info.classes)})
+    write_classes(info.classes, path.parent / "label_index.json")
 
 
 def _compare(deployed: nn.Module, written: Callable[[Tensor], Tensor], info: ModelInfo) -> None:

@@ -48,7 +48,7 @@ def detect(wanted: Collection[str], collection: Path, params: DetectParams) -> p
     """
     images = collections.read_images(collection)
     if params.detector != "motion":
-        return _detect_each(sorted(wanted), images, params)
+        return detect_each(sorted(wanted), images, params)
     photos = catalog.photos_at(catalog.connect(collection / "catalog"), set(wanted))
     return detect_motion(photos, set(wanted), images)
 
@@ -113,8 +113,8 @@ def _passes(row: Mapping[str, Any], is_remote: bool) -> bool:
     return row.get("passing", False) or (row["failure"] is not None and may_pass(row["failure"], is_remote))
 
 
-def _detect_each(wanted: list[str], images: Images, params: DetectParams) -> pa.Table:
-    """Detect with a detector that looks at each photo by itself."""
+def detect_each(wanted: list[str], images: Images, params: DetectParams) -> pa.Table:
+    """Detect with a detector that looks at each photo by itself; `detect` without a catalog."""
     photos = pd.DataFrame([(image, *image.split("/", 1)) for image in wanted], columns=["image", "dataset", "file"])
     names = list(zip(photos["dataset"], photos["file"], strict=True))
     photos["uri"] = [images.uri(*name) for name in names]

@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from camtraps import networks
-from camtraps.datasets import Batch, CropDataset, Loader, chunks, in_order
+from camtraps.datasets import CropDataset, Loader, chunks, in_order
 from camtraps.errors import InputError
 from camtraps.files import replacing
 from camtraps.models import ModelInfo
@@ -45,14 +44,10 @@ def write(network: nn.Module, info: ModelInfo, crops: pd.DataFrame, folder: Path
         InputError: no crop can be decoded, or the model is a compiled one.
         MissingError: a shard is not there.
     """
-    networks.head_name(network)
-    network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
-    dataset = CropDataset(crops, np.zeros(len(crops), np.int64), folder, info.image_size)
-    batches = Loader(dataset, num_workers() - 1).batches(chunks(in_order(len(crops)), BATCH_SIZE))
     failed: dict[int, str] = {}
-    with bar("features", len(crops), "crops") as progress, replacing(path) as part:
+    with replacing(path) as part:
         writer = None
-        for group in _groups(_table(network, crops, batch, failed, progress) for batch in batches):
+        for group in _groups(_table(crops, *each) for each in _batches(network, info, crops, folder, failed)):
             writer = writer or pq.ParquetWriter(part, group.schema, compression="zstd")
             writer.write_table(group)
         if writer:
@@ -63,19 +58,41 @@ def write(network: nn.Module, info: ModelInfo, crops: pd.DataFrame, folder: Path
     return [(str(keys[row][0]), int(keys[row][1]), reason) for row, reason in failed.items()]
 
 
-def _table(
-    network: nn.Module, crops: pd.DataFrame, batch: Batch, failed: dict[int, str], progress: "tqdm[Any]"
-) -> pa.Table:
-    """Compute the rows of a batch; those that cannot be decoded are noted instead."""
+def of_crops(network: nn.Module, info: ModelInfo, crops: pd.DataFrame, folder: Path) -> NDArray[np.float32]:
+    """Compute the features of crops, (crops, features); NaN where a crop cannot be decoded.
+
+    Arguments and errors are those of `write`, but that no decodable crop is no error.
+    """
+    found = np.empty((len(crops), 0), np.float32)
+    for rows, features in _batches(network, info, crops, folder, {}):
+        if not found.shape[1]:
+            found = np.full((len(crops), features.shape[1]), np.nan, np.float32)
+        found[rows] = features
+    return found
+
+
+def _batches(
+    network: nn.Module, info: ModelInfo, crops: pd.DataFrame, folder: Path, failed: dict[int, str]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Give the rows of a batch's crops and their features; those that cannot be decoded are noted instead."""
+    networks.head_name(network)
+    network = network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
     where = next(network.parameters()).device
-    inputs = normalise(batch.views.to(where)).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
-        found = networks.features(network, inputs).float().cpu()[batch.good].numpy()  # (good crops, features)
-    failed.update(batch.failed)
-    progress.update(len(batch.rows))
-    rows = crops.iloc[batch.rows[batch.good].numpy()]
+    dataset = CropDataset(crops, np.zeros(len(crops), np.int64), folder, info.image_size)
+    with bar("features", len(crops), "crops") as progress:
+        for batch in Loader(dataset, num_workers() - 1).batches(chunks(in_order(len(crops)), BATCH_SIZE)):
+            inputs = normalise(batch.views.to(where)).contiguous(memory_format=torch.channels_last)
+            with torch.inference_mode(), torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
+                found = networks.features(network, inputs).float().cpu()  # (batch, features)
+            failed.update(batch.failed)
+            progress.update(len(batch.rows))
+            yield batch.rows[batch.good].numpy(), found[batch.good].numpy()
+
+
+def _table(crops: pd.DataFrame, rows: NDArray[np.int64], found: NDArray[np.float32]) -> pa.Table:
+    chosen = crops.iloc[rows]
     features = pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), found.shape[1])
-    columns = {"image": pa.array(rows["image"], pa.string()), "box": pa.array(rows["box"], pa.int32())}
+    columns = {"image": pa.array(chosen["image"], pa.string()), "box": pa.array(chosen["box"], pa.int32())}
     return pa.table(columns | {"features": features})
 
 

@@ -9,18 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from camtraps import streams
+from camtraps import outputs
 from camtraps.errors import InputError, raise_all
 from camtraps.files import once_each, read_json, replacing
 from camtraps.shards import member_name
 from camtraps.words import num
 
 OTHER = "other"  # what is none of our labels
-# What stands before the classes: CameraTraps' outputs, our keys, CameraTraps' run_classifier.
-KEYS = (["path", "label", "weight"], ["image", "box"], ["path"])
+KEYS = (*outputs.KEYS, ["image", "box"])  # what stands before the classes: names of crops, or our keys
 TOLERANCE = 0.01  # of the sum of a row
 
 Pools = dict[str, list[str]]
@@ -68,11 +66,12 @@ def read(path: Path) -> Foreign:
         MissingError: no such file.
         InputError: no such columns, a crop stands twice, or a row is not of probabilities that sum to 1.
     """
-    parts, keys = [], []
-    for rows in streams.batches(path, []):
-        names, labels = _columns(path, rows.column_names[:-1])
-        keys.append(rows.select(names))
-        parts.append(_numbers(path, rows.select(labels), rows["line_number"]))
+    parts, keys, labels = [], [], []
+    for rows in outputs.batches(path, KEYS):
+        _check_sums(path, rows)
+        keys.append(rows.keys)
+        parts.append(rows.probabilities.astype(np.float32))
+        labels = rows.classes
     if not parts:
         raise InputError(f"{path}: there is no crop in it")
     table = pa.concat_tables(keys).to_pandas().drop(columns=["label", "weight"], errors="ignore").astype("str")
@@ -196,41 +195,12 @@ def find(foreign: Foreign, crops: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(pd.MultiIndex.from_frame(foreign.keys).get_indexer(pd.MultiIndex.from_frame(keys)), np.int64)
 
 
-def _columns(path: Path, names: list[str]) -> tuple[list[str], list[str]]:
-    for keys in KEYS:
-        if names[: len(keys)] == keys and len(names) > len(keys):
-            return keys, names[len(keys) :]
-    raise InputError(
-        f"{path}:1: expected the columns path, or image and box, and then one for each class; "
-        f"got {', '.join(names[:8])}"
-    )
-
-
-def _numbers(path: Path, rows: pa.Table, lines: pa.ChunkedArray) -> NDArray[np.float32]:
-    values = np.empty((rows.num_rows, rows.num_columns), np.float32)
-    for at, name in enumerate(rows.column_names):
-        try:
-            values[:, at] = pc.cast(rows[name], pa.float32()).to_numpy()
-        except pa.ArrowInvalid:
-            raise InputError(f"{path}: column {name}: expected numbers: {_first_wrong(rows[name], lines)}") from None
-    # A comparison with NaN is false.
-    good = (values >= 0).all(axis=1) & (np.abs(values.sum(axis=1, dtype=np.float64) - 1) <= TOLERANCE)
+def _check_sums(path: Path, rows: outputs.Rows) -> None:
+    sums = rows.probabilities.sum(axis=1)
+    good = np.abs(sums - 1) <= TOLERANCE
     if not good.all():
         at = int(np.argmin(good))
-        raise InputError(
-            f"{path}:{lines[at]}: expected probabilities from 0 to 1 that sum to 1, got the sum "
-            f"{values[at].sum(dtype=np.float64):.4g} and the lowest {values[at].min():.4g}"
-        )
-    return values
-
-
-def _first_wrong(column: pa.ChunkedArray, lines: pa.ChunkedArray) -> str:
-    for text, line in zip(column.to_pylist(), lines.to_pylist(), strict=True):
-        try:
-            float(text)
-        except ValueError:
-            return f"line {line} has {text!r}"
-    return "one has blanks around it"
+        raise InputError(f"{path}:{rows.lines[at]}: expected probabilities that sum to 1, got the sum {sums[at]:.4g}")
 
 
 def _is_names(value: object) -> bool:

@@ -11,7 +11,7 @@ from camtraps import checkpoints, models
 from camtraps.checkpoints import Checkpoint
 from camtraps.crops import CropParams
 from camtraps.errors import InputError
-from camtraps.files import file_digest, once_each, read_json
+from camtraps.files import file_digest, read_json
 from camtraps.models import FORMAT, TORCHSCRIPT, ModelInfo
 from camtraps.networks import EFFICIENTNETS, Padding, build
 from camtraps.transforms import MEAN, STD
@@ -47,23 +47,6 @@ class _Form(NamedTuple):
     architecture: str
     image_size: int
     padding: Padding
-
-
-def read_classes(path: Path) -> list[str]:
-    """Read ``label_index.json``, or ``index_to_name.json``: ``{"0": name, "1": name, ...}``.
-
-    Raises:
-        MissingError: no such file.
-        InputError: not such numbers, or not names that differ.
-    """
-    content = read_json(path, make_object=once_each)
-    if not isinstance(content, dict) or not content or set(content) != {str(at) for at in range(len(content))}:
-        raise InputError(f'{path}: expected {{"0": name, "1": name, ...}} without a gap, got {str(content)[:80]}')
-    names = [content[str(at)] for at in range(len(content))]
-    for name in names:
-        if not isinstance(name, str) or not name or names.count(name) > 1:
-            raise InputError(f"{path}: names must be texts that differ, got {name!r}")
-    return names
 
 
 def crop_rule(rule: str, shape: str) -> dict[str, Any]:

@@ -52,9 +52,7 @@ def run(network: nn.Module, loader: Loader, picks: list[Pick], batch_size: int, 
     with torch.inference_mode(), bar(label, len(picks), "crops") as progress:
         for batch in loader.batches(chunks(picks, batch_size)):
             seen = batch.views.to(where, non_blocking=True)
-            views = normalise(seen).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
-                outputs.append(network(views).float().cpu().numpy())  # (batch, classes)
+            outputs.append(forward(network, seen))
             greys.append(_is_grey(seen).cpu().numpy())
             failed.update(batch.failed)
             progress.update(len(batch.labels))
@@ -62,6 +60,18 @@ def run(network: nn.Module, loader: Loader, picks: list[Pick], batch_size: int, 
     reasons = [failed.get(pick.row) for pick in picks]
     found[[reason is not None for reason in reasons]] = np.nan
     return Classified(found, np.concatenate(greys), reasons)
+
+
+def forward(network: nn.Module, seen: Tensor) -> NDArray[np.float32]:
+    """Give the logits of uint8 views (batch, 3, height, width), wherever they are: (batch, classes).
+
+    To be called under `torch.inference_mode`, with the network in evaluation mode.
+    """
+    where = next(network.parameters()).device
+    views = normalise(seen.to(where, non_blocking=True)).contiguous(memory_format=torch.channels_last)
+    with torch.autocast(where.type, torch.bfloat16, enabled=where.type == "cuda"):
+        outputs: NDArray[np.float32] = network(views).float().cpu().numpy()
+    return outputs
 
 
 def classify(

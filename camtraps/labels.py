@@ -11,6 +11,7 @@ from camtraps.label_rules import LabelRule as LabelRule
 from camtraps.label_rules import Rules
 from camtraps.label_rules import TaxonRule as TaxonRule
 from camtraps.label_specs import read as read
+from camtraps.taxa import Taxon, shared
 from camtraps.taxonomy import Pair, Taxonomy
 
 NUM_NAMED = 20
@@ -44,6 +45,14 @@ class Selection:
                 table[hit.label]["dataset_labels"].append(list(pair))
         return table
 
+    def described(self, taxonomy: Taxonomy) -> dict[str, dict[str, list[Any]]]:
+        """Give the same with the ``lineage`` of each label, for a model to carry along.
+
+        That is level and name of each taxon in which all stands that makes up the label, most specific first.
+        """
+        lineages = {rule.label: [list(taxon) for taxon in _lineage(rule, taxonomy)] for rule in self.rules}
+        return {label: row | {"lineage": lineages[label]} for label, row in self.by_label().items()}
+
     def overlaps(self) -> list[str]:
         """Say which dataset labels several labels take."""
         return [
@@ -53,6 +62,11 @@ class Selection:
             for (dataset, label), hits in sorted(self.pairs.items())
             if len(hits) > 1
         ]
+
+
+def _lineage(rule: LabelRule, taxonomy: Taxonomy) -> list[Taxon]:
+    lineages = [[each.taxon, *taxonomy.tree.ancestors(each.taxon)] for each in rule.taxa]
+    return shared(lineages + [list(taxonomy.lineages.get(pair, ())) for pair in rule.dataset_labels])
 
 
 def resolve(

@@ -1,6 +1,6 @@
 """The tree of taxa: every taxon below one parent, though the rows of a table may name several."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -75,6 +75,11 @@ class Tree:
             if above in path:
                 taxa += path[: path.index(above)]
         return taxa + (self.ancestors(lineage[-1]) if lineage else [])
+
+
+def shared(lineages: Sequence[Sequence[Taxon]]) -> list[Taxon]:
+    """Give the taxa that all of some lineages have, in the order of the first; none if there is no lineage."""
+    return [taxon for taxon in lineages[0] if all(taxon in other for other in lineages)] if lineages else []
 
 
 def grow(lineages: Mapping[tuple[str, str], tuple[Taxon, ...]]) -> Tree:

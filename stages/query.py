@@ -19,7 +19,7 @@ def main() -> Counts:
     decisions = corrections.read_latest(collection / "corrections.csv")
     chosen = choose(database, selection, decisions, params, read_images(collection))
     chosen.write(out)
-    write_json(out / "labels.json", selection.by_label())
+    write_json(out / "labels.json", selection.described(taxa))
     write_json(out / "label_index.json", chosen.label_index())
     write_text(out / "photos_by_label.csv", chosen.by_dataset.to_csv(index=False))
     warn(*selection.warnings, *chosen.warnings())

@@ -14,6 +14,7 @@ from benchmarks import (
     crop,
     generated,
     generated_photos,
+    merging,
     predictions,
     query,
     split,
@@ -260,6 +261,12 @@ def test_the_benchmark_of_predictions_can_be_tried_out(tmp_path, capsys):
     said = {line.split()[0] for line in table.splitlines()}
     assert said > {"predictions_2k_seconds", "predictions_2k_gb", "predictions_2k_read_seconds", "confusion_30_seconds"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_merging_is_measured_with_the_memory_that_it_takes(tmp_path):
+    values = merging.measure_merge(tmp_path, merging.SMALL)
+    assert set(values) == {f"merge_2k_{name}" for name in ("load_seconds", "seconds", "peak_gb", "gb")}
+    assert 0 < values["merge_2k_peak_gb"] < 1
 
 
 def test_the_split_is_measured_beside_random_tries(tmp_path):

@@ -101,11 +101,11 @@ def test_a_gzipped_file_is_read(tmp_path):
         ("path,deer,fox\na,0.5,0.5\nb,half,0.5\n", ": column deer: expected numbers: line 3 has 'half'"),
         (
             "path,deer,fox\na,0.5,0.5\nb,0.5,0.9\n",
-            ":3: expected probabilities from 0 to 1 that sum to 1, got the sum 1.4 and the lowest 0.5",
+            ":3: expected probabilities that sum to 1, got the sum 1.4",
         ),
         (
             "path,deer,fox\na,1.5,-0.5\n",
-            ":2: expected probabilities from 0 to 1 that sum to 1, got the sum 1 and the lowest -0.5",
+            ":2: expected probabilities from 0 to 1, got -0.5 to 1.5",
         ),
         ("image,box,deer,fox\na,0,1,0\nb,0,1,0\na,0,0,1\n", ": crop a box 0 stands twice; keep one row of each"),
     ],

@@ -1,6 +1,5 @@
 """Foreign models: checkpoints in the form of CameraTraps and compiled networks become model folders of ours."""
 
-import json
 import warnings
 
 import pytest
@@ -10,7 +9,7 @@ from torch import nn
 
 from camtraps import models
 from camtraps.errors import InputError, MissingError
-from camtraps.foreign_models import Given, adopt, crop_rule, read_classes
+from camtraps.foreign_models import Given, adopt, crop_rule
 from camtraps.networks import build
 
 torch.set_num_threads(1)
@@ -158,29 +157,3 @@ def test_absent_files_are_clear_errors(tmp_path):
         refused(MissingError, adopt, tmp_path / "x.pt", NAMES, B0, CROP)
         == f"{tmp_path}/x.pt: not found; check the path"
     )
-    assert refused(MissingError, read_classes, tmp_path / "x.json") == f"{tmp_path}/x.json: not found; check the path"
-
-
-def test_a_label_index_gives_the_names_in_the_order_of_their_numbers(tmp_path):
-    names = [f"class {at}" for at in range(12)]
-    numbered = {str(at): name for at, name in enumerate(names)}
-    (tmp_path / "i.json").write_text(json.dumps(dict(sorted(numbered.items()))))  # "10" stands before "2"
-    assert read_classes(tmp_path / "i.json") == names
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"0": "a", "2": "b"}',
-        '{"1": "a"}',
-        '["a"]',
-        "{}",
-        '{"0": "a", "1": "a"}',
-        '{"0": 3}',
-        '{"0": ""}',
-        '{"0": "a", "0": "b"}',
-    ],
-)
-def test_a_label_index_that_names_no_classes_is_a_clear_error(tmp_path, text):
-    (tmp_path / "i.json").write_text(text)
-    assert refused(InputError, read_classes, tmp_path / "i.json").startswith(f"{tmp_path}/i.json: ")

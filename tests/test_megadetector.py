@@ -224,8 +224,12 @@ def test_the_validator_of_megadetector_accepts_what_we_write(tmp_path, model):
     queried = rows(schema.QUERIED, *({"image": row["image"], "label": "fox"} for row in found))
     failed = {row["image"]: row["failure"] for row in found if row["failure"]}
     params = merge.MergeParams(threshold=0.05, label="none")
-    document = merge.merge(queried, rows(schema.DETECTIONS, *boxes), failed, predictions(), ["fox"], params)
+    predicted = predictions({"image": "ds/a.png", "label": "fox", "probabilities": [1.0]})
+    document = merge.merge(queried, rows(schema.DETECTIONS, *boxes), failed, predicted, ["fox"], params)
+    document = merge.with_descriptions(document, {"fox": (("genus", "vulpes"),)})
+    document = {**document.head, "images": document.images()}
     assert [len(image["detections"] or []) for image in document["images"]] == [2, 0, 0]
+    assert document["images"][0]["detections"][0]["classifications"] == [["0", 1.0]]
     verdict = validate_batch_results(document)["validation_results"]
     assert (verdict["errors"], verdict["warnings"]) == ([], [])
     document["images"][0]["detections"][0]["category"] = "9"

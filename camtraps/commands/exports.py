@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from camtraps.commands.common import add_name, add_photos, check_out, check_own, collection, say, wanted
+from camtraps.commands.common import add_name, add_photos, check_out, check_own, collection, say, share, wanted
 from camtraps.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ EXAMPLES = """examples:
   camtraps export overall-metrics --out overall_metrics.csv
   camtraps export label-stats --out label_stats.csv
   camtraps export confusion --out confusion_matrices.npz
+  camtraps export mislabeled --margin 0.95 --out lists
   camtraps export camtrap-dp --timezone +02:00 --contributor "Alder Trust" --out package
 
 Each is written whole or not at all; what stood there is replaced. The same inputs give the same bytes.
@@ -68,6 +69,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         _add(formats, name, about).set_defaults(run=run)
     _add_scores(formats)
     _add_camtrap_dp(formats)
+    _add_mislabeled(formats)
     crops = _add(formats, "crops", "the crops as JPEG files, in the folders and under the names of CameraTraps")
     crops.epilog = "Crops of an earlier export to the same folder stay, unless they are written anew: name a new one."
     crops.add_argument("--dataset", help="only of this dataset")
@@ -111,6 +113,15 @@ def _add_camtrap_dp(formats: "argparse._SubParsersAction[argparse.ArgumentParser
     parser.add_argument("--title", help="of the package (Camera-trap photos of NAME)")
     parser.add_argument("--contributor", help="person or organization to name as its contact (none but camtraps)")
     parser.set_defaults(run=_camtrap_dp)
+
+
+def _add_mislabeled(formats: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    lists = _add(formats, "mislabeled", "mislabeled_candidates_SPLIT_DATASET.txt of CameraTraps: suspected photos")
+    text = "p(predicted) - p(label) at least, 0 to 1 (%(default)s)"
+    lists.add_argument("--margin", type=share, default=0.95, metavar="P", help=text)
+    lists.add_argument("--splits", nargs="+", choices=("train", "val", "test"), help="only of these (all judged)")
+    lists.add_argument("-d", "--include-dataset-in-filename", action="store_true", help="names with their dataset")
+    lists.set_defaults(run=_mislabeled)
 
 
 def _cct(options: argparse.Namespace) -> int:
@@ -244,6 +255,21 @@ def _label_index(options: argparse.Namespace) -> int:
     check_out(options.out)
     model, labels = layout.CLASSIFIER / "model.json", layout.QUERIED / "labels.json"
     _tell(options, training_files.export_label_index(model, labels, options.out))
+    return 0
+
+
+def _mislabeled(options: argparse.Namespace) -> int:
+    from camtraps import layout, tables
+    from camtraps.exports import mislabeled
+    from camtraps.schema import JUDGED
+
+    check_own(options.out)
+    judged = tables.read(layout.REVIEW / "crops.parquet", JUDGED)
+    chosen = judged[judged["split"].isin(options.splits)] if options.splits else judged
+    if chosen.empty:
+        splits = ", ".join(sorted(judged["split"].unique()))
+        raise InputError(f"data/review: only crops of {splits} were judged; mislabel.folds judges those of train too")
+    _tell(options, mislabeled.export(chosen, options.out, options.margin, options.include_dataset_in_filename))
     return 0
 
 

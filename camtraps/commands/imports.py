@@ -1,9 +1,11 @@
 """``camtraps import``: photos, labels and detections into a collection, from the formats that teams have them in."""
 
 import argparse
+import datetime
+from dataclasses import replace
 from pathlib import Path
 
-from camtraps.commands.common import Commands, collection, new_collection, say, seconds, share
+from camtraps.commands.common import Commands, add_name, collection, new_collection, say, seconds, share
 from camtraps.errors import MissingError
 
 EXAMPLES = """examples:
@@ -16,10 +18,12 @@ EXAMPLES = """examples:
   camtraps import lila lila_camera_trap_datasets.csv --only "Caltech Camera Traps" --results mdv5a --name mine
   camtraps import detections md_results.json --name mine
   camtraps import foreign outputs_test.csv.gz --mapping target_mapping.json --name mine
+  camtraps import corrections decisions.csv --name mine
 
 Importing again replaces the dataset and nothing else; detections are merged with those of the same version.
 `camtraps import FORMAT --help` says more.
 """
+SHOWN = 5  # of the decisions that something is odd about
 
 
 def add(commands: Commands) -> None:
@@ -54,6 +58,7 @@ def add(commands: Commands) -> None:
     folders.add_argument("--xmp-prefix", help="only XMP tags below this one, such as Species")
     _add_detections(formats)
     _add_foreign(formats)
+    _add_corrections(formats)
 
 
 def _photos(formats: Commands, name: str, text: str, named: bool = True) -> argparse.ArgumentParser:
@@ -141,6 +146,19 @@ def _add_foreign(formats: Commands) -> None:
     parser.set_defaults(run=_import_foreign)
 
 
+def _add_corrections(formats: Commands) -> None:
+    text = (
+        "decisions about labels, added to data/NAME/corrections.csv: the CSV of the review page, that of Timelapse "
+        "(File, RelativePath, mislabeled, correct_class), or lists of CameraTraps (megadb_mislabeled/DATASET.csv)"
+    )
+    parser = formats.add_parser("corrections", help="decisions of people about labels", description=text)
+    parser.add_argument("sources", type=Path, nargs="+", metavar="FILE", help="the CSV file")
+    add_name(parser)
+    parser.add_argument("--dataset", help="whose photos the file names (default: what the file or its name says)")
+    parser.add_argument("--reviewer", default="", help="who decided, where the file does not say it")
+    parser.set_defaults(run=_import_corrections)
+
+
 def _add_names(parser: argparse.ArgumentParser, dataset: bool = True) -> None:
     parser.add_argument("--name", required=True, help="the collection: the folder data/NAME")
     if dataset:
@@ -196,4 +214,33 @@ def _import_foreign(options: argparse.Namespace) -> int:
     folder = collection(options.name)
     collection_files.create_folders(folder)
     say(*foreign.place(folder / "foreign", options.source, options.mapping))
+    return 0
+
+
+def _import_corrections(options: argparse.Namespace) -> int:
+    from camtraps import catalog, corrections, decisions, label_specs, layout, taxonomy
+    from camtraps.collection_files import write_rows
+    from camtraps.formats.decisions import read
+    from camtraps.words import num
+
+    folder = collection(options.name)
+    path, taxa, spec = folder / "corrections.csv", folder / "taxonomy.csv", folder / layout.label_spec()
+    given = [(source, read(source, options.dataset)) for source in options.sources]
+    labels = [rule.label for rule in label_specs.read(spec)] if spec.exists() else []
+    known = taxonomy.read(taxa) if taxa.exists() else None
+    corrections.create(path)
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    odd: list[tuple[str, str]] = []
+    with catalog.connect(folder / "catalog") as database:
+        for source, found in given:
+            named = [replace(each, reviewer=each.reviewer or options.reviewer) for each in found]
+            checked = decisions.check(named, database, labels, known)
+            added = decisions.add(path, checked.decisions, source.name, today)
+            say(f"{source}: {num(len(found), 'decision')}, {added:,} new -> {path}")
+            odd += checked.problems
+    listing = folder / "corrections_problems.csv"
+    listing.unlink(missing_ok=True)
+    if odd:
+        write_rows(listing, ("image", "reason"), odd)
+        say(*(f"  {image}: {reason}" for image, reason in odd[:SHOWN]), f"{len(odd):,} odd -> {listing}")
     return 0

@@ -67,7 +67,7 @@ def _add_model(parser: argparse.ArgumentParser, default: Path) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from camtraps import foreign_models, models
+    from camtraps import foreign_models, models, outputs
     from camtraps.errors import InputError
     from camtraps.foreign_models import Given
 
@@ -77,7 +77,7 @@ def _import(options: argparse.Namespace) -> int:
         raise InputError(f"--out: {options.out} is there and no model folder; name a new one, such as models/ours")
     given = Given(architecture=options.architecture, image_size=options.image_size, padding=options.padding)
     given = given.completed(options.params or options.file.parent / "params.json")
-    classes = foreign_models.read_classes(options.label_index)
+    classes = outputs.read_classes(options.label_index)
     crop = foreign_models.crop_rule(options.crop_rule, options.crop_shape)
     network, info = foreign_models.adopt(options.file, classes, given, crop)
     models.save(options.out, network, info)

@@ -89,6 +89,11 @@ def thumb(data: bytes) -> Thumb:
     return _describe(small)
 
 
+def thumb_of(image: Image.Image) -> Thumb:
+    """Make the thumbnail of a picture that is decoded, upright and RGB."""
+    return _describe(_shrink(image))
+
+
 def likeness(one: Thumb, other: Thumb) -> float:
     """Say how alike the structure of two photos is, from -1 to 1.
 

@@ -107,6 +107,11 @@ def detect(photos: pd.DataFrame, params: DetectParams, keep: Callable[[list[dict
                 keep(rows)
 
 
+def loaded(params: DetectParams) -> Callable[[list[Image.Image]], list[Answer]]:
+    """Load the model, to look at pictures that are decoded, upright and RGB; errors as in `detect`."""
+    return _load(params).look
+
+
 @dataclass
 class _Model:
     """A loaded model; ``together`` photos are looked at at once, fewer once they did not fit the GPU's memory."""

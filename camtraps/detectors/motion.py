@@ -4,7 +4,7 @@ import math
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
+from typing import Protocol, TypeGuard
 
 import numpy as np
 
@@ -93,6 +93,16 @@ def detect(photos: Sequence[Photo], wanted: Collection[str]) -> dict[str, Answer
     return answers
 
 
+def detect_frames(thumbs: Sequence[Thumb]) -> list[Answer]:
+    """Find what moved in frames of one video, in their order.
+
+    Args:
+        thumbs: of the frames.
+    """
+    given = _Given(thumbs)
+    return [_look(given, [0] * len(thumbs), place) for place in range(len(thumbs))]
+
+
 def find(change: Change) -> list[Box]:
     """Find boxes around what changed, the most credible first; their confidence is their chance to be right."""
     height, width = change.score.shape
@@ -105,6 +115,22 @@ def find(change: Change) -> list[Box]:
         boxes.append(Box(x, y, w, h, round(confidence, 4)))
     credible = [box for box in boxes if box.confidence >= LEAST_CONFIDENCE]
     return sorted(credible, key=lambda box: -box.confidence)
+
+
+class _Pictures(Protocol):
+    """Thumbnails by place in a list."""
+
+    def get(self, place: int) -> Thumb | PhotoError: ...
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Thumbnails that are there."""
+
+    thumbs: Sequence[Thumb]
+
+    def get(self, place: int) -> Thumb | PhotoError:
+        return self.thumbs[place]
 
 
 class _Thumbs:
@@ -161,7 +187,7 @@ def _follows(before: Photo, photo: Photo) -> bool:
     return abs(photo.seconds - before.seconds) <= BURST_SECONDS
 
 
-def _look(thumbs: _Thumbs, bursts: list[int], place: int) -> Answer:
+def _look(thumbs: _Pictures, bursts: list[int], place: int) -> Answer:
     photo = thumbs.get(place)
     if isinstance(photo, PhotoError):
         return Answer([], failure=str(photo))
@@ -172,14 +198,14 @@ def _look(thumbs: _Thumbs, bursts: list[int], place: int) -> Answer:
     return Answer(boxes, None if boxes else "nothing moved")
 
 
-def _own_burst(thumbs: _Thumbs, bursts: list[int], place: int, photo: Thumb) -> list[Thumb]:
+def _own_burst(thumbs: _Pictures, bursts: list[int], place: int, photo: Thumb) -> list[Thumb]:
     """Take the nearest photos of the same burst; that they show the same place needs no proof."""
     near = [other for other in _outwards(place, len(bursts), NUM_OWN) if bursts[other] == bursts[place]]
     candidates = [thumbs.get(other) for other in near[:NUM_OWN]]
     return [other for other in candidates if _same_light(other, photo)]
 
 
-def _other_bursts(thumbs: _Thumbs, bursts: list[int], place: int, photo: Thumb) -> list[Thumb]:
+def _other_bursts(thumbs: _Pictures, bursts: list[int], place: int, photo: Thumb) -> list[Thumb]:
     taken: list[Thumb] = []
     looks, per_burst = 0, Counter[int]()
     for near in _outwards(place, len(bursts), NUM_KEPT // 2 - 1):

@@ -1,20 +1,13 @@
 """Scores as CameraTraps writes them: ``outputs_*.csv.gz``, ``overall_metrics.csv``, ``label_stats.csv``, matrices."""
 
-import csv
-import gzip
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 from numpy.typing import NDArray
 
-from camtraps import metrics, plots
+from camtraps import metrics, outputs, plots
 from camtraps.files import replacing, write_text
 from camtraps.predictions import Predictions
 from camtraps.schema import SPLIT_NAMES as SPLITS
@@ -46,17 +39,10 @@ def export_outputs(predictions: Predictions, detectors: pd.Series, classes: list
     crops = predictions.crops
     names = list(map(member_name, crops["image"], crops["box"], detectors))
     table = [pa.array(names), pa.array(crops["label"].tolist(), pa.string()), pa.array(weights(crops).round(6))]
-    header = io.StringIO(newline="")
-    csv.writer(header, lineterminator="\n").writerow(["path", "label", "weight", *classes])
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-    with replacing(path) as part, _opened(part, zipped=path.suffix == ".gz") as file:
-        file.write(header.getvalue().encode())
+    with outputs.writing(path, ["path", "label", "weight"], classes) as writer:
         for start in range(0, len(crops), CHUNK):
-            values = np.ascontiguousarray(predictions.probabilities[start : start + CHUNK].T)
-            columns = [each.slice(start, CHUNK) for each in table] + [pa.array(column) for column in values]
-            # Arrow wants names that are not there twice; they are not written.
-            rows = pa.Table.from_arrays(columns, names=[str(at) for at in range(len(columns))])
-            pyarrow.csv.write_csv(rows, file, options)
+            keys = (each.slice(start, CHUNK) for each in table)
+            writer.write(keys, predictions.probabilities[start : start + CHUNK])
     return f"{len(crops):,} crops, {len(classes)} classes"
 
 
@@ -113,14 +99,3 @@ def matrices(predictions: pd.DataFrame, classes: list[str]) -> dict[str, NDArray
         split: rows.rename(columns={"label": "actual", "prediction": "predicted"}) for split, rows in parts.items()
     }
     return {split: plots.count_pairs(rows, classes) for split, rows in pairs.items() if len(rows)}
-
-
-@contextmanager
-def _opened(path: Path, zipped: bool) -> Iterator[BinaryIO]:
-    with path.open("wb") as file:
-        if not zipped:
-            yield file
-            return
-        # Without a name and a time in its header the same rows are the same bytes.
-        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
-            yield packed  # type: ignore[misc]

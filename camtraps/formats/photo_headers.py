@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,15 @@ def read(root: Path, files: Sequence[str], sidecars: Mapping[str, list[str]] | N
                 headers = list(pool.map(header, some))
             progress.update(len(some))
             yield from zip(some, headers, strict=True)
+
+
+def taken(data: bytes) -> str | None:
+    """Give when a photo was taken, as `Header.taken`; None also for what is no photo."""
+    try:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            return _taken(_exif(image))
+    except (*BROKEN, Image.DecompressionBombError):
+        return None
 
 
 def _header(path: Path, sidecars: list[Path] | None) -> Header:
