@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from benchmarks.query import REPOSITORY, Values, machine, say
 
 RESULTS = Path(__file__).parent / "results" / "pages.json"
-NOTES = """report_seconds: the whole stage, from its start to its end, with all pages; report_processor_seconds: what it had
-  of the processor, which a busy machine disturbs least. *_mb: the size of each page, in megabytes; that of the review
-  has 5,000 candidates.
+NOTES = """report_seconds: the whole stage, from its start to its end, with all pages; report_processor_seconds: what it
+  had of the processor, which a busy machine disturbs least. *_mb: the size of each page, in megabytes; that of the
+  review has 5,000 candidates.
 """
 
 
