@@ -39,6 +39,10 @@ bench-crop: $(READY) ## measure cropping, the import of a million detections and
 bench-train: $(READY) ## measure training, inference, splits and predictions, beside the ancestor's way and pure compute
 	@python -m benchmarks.train
 
+.PHONY: bench-classify
+bench-classify: $(READY) ## measure classifying new photos, its memory, and merging, beside the ancestor's way
+	@python -m benchmarks.classify
+
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides
 	@python -c 'from camtraps.detectors import megadetector; print(*megadetector.installed(), sep="\n")'
