@@ -11,6 +11,7 @@ from PIL import Image
 from benchmarks import (
     ancestor_crop,
     ancestor_query,
+    classify,
     crop,
     generated,
     generated_photos,
@@ -281,4 +282,11 @@ def test_the_benchmark_of_training_can_be_tried_out(tmp_path, capsys):
     train.main(["--small", "--folder", str(tmp_path), "--part", "learning"])
     said = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line and not line.startswith(" ")}
     assert said >= {"train_ratio_vs_ancestor", "inference_ratio_vs_ancestor", "train_share_of_compute"}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_benchmark_of_classify_can_be_tried_out(tmp_path, capfd):
+    classify.main(["--small", "--folder", str(tmp_path), "--part", "memory"])
+    said = {line.split()[0]: line.split()[1] for line in capfd.readouterr().out.splitlines() if line.startswith("mem")}
+    assert float(said["memory_growth"]) < 2
     assert list(tmp_path.iterdir()) == []

@@ -286,3 +286,26 @@ def test_a_run_that_is_killed_ten_times_ends_with_the_same_bytes(place, capsys, 
     assert counts[0] >= 1
     assert (sorted(counts), was_there) == (counts, "False")
     assert Path("killed.json").read_bytes() == Path("whole.json").read_bytes()
+
+
+def test_a_camtrap_package_of_what_was_classified(place, capsys, model):
+    Path("locations.csv").write_text("dataset,location,latitude,longitude\n,a,51.5,8.25\n,b,51.6,8.5\n")
+    given = ("md.json", "--images", "photos", "--model", model, "--out", "out.json", "--camtrap-dp", "package")
+    code, out, err = run(capsys, *given, "--locations", "locations.csv")
+    assert code == 0, err
+    # Of a/1.jpg two animals and a person, of b three animals; photos that failed have no time.
+    assert out.splitlines()[-1] == "package: 4 photos, 6 observations, 2 deployments; 3 left out: no time"
+    rows = list(csv.DictReader(Path("package/observations.csv").read_text().splitlines()))
+    names = {row["scientificName"] for row in rows if row["observationType"] == "animal"}
+    assert names <= {"Meles meles", "Cervidae", "Vulpes vulpes", ""}
+    assert {row["classifiedBy"] for row in rows} == {"small", "md_v5a.0.1.pt"}
+    assert refused(capsys, *given) == (
+        "--camtrap-dp: needs the coordinates of the folders; name their file with --locations"
+    )
+
+
+def test_megadetector_can_draw_the_document(place, capsys, model):
+    visualize = pytest.importorskip("megadetector.visualization.visualize_detector_output").visualize_detector_output
+    classify(capsys, model)
+    drawn = visualize("out.json", str(place / "drawn"), images_dir=str(place / "photos"), confidence_threshold=0.1)
+    assert len([path for path in drawn if path]) >= 3

@@ -32,7 +32,7 @@ from camtraps.demo.plan import DemoParams
 # A module imports only from the lines above its own.
 LAYERS = [
     ["errors", "words", "taxa", "boxes"],
-    ["params", "schema", "files", "progress", "lineages", "pools", "smoothing"],
+    ["params", "schema", "files", "progress", "lineages", "pools"],
     ["archives", "verdicts"],
     ["streams", "tables", "taxonomy", "access", "layout", "corrections", "formats.rows", "formats.xmp", "sampling"],
     ["troubles"],
@@ -48,7 +48,7 @@ LAYERS = [
     ["recorded", "downloads", "journal", "calibration", "repeats"],
     ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders", "regions"],
     ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
-    ["formats.megadb", "listings"],
+    ["formats.megadb", "listings", "smoothing"],
     ["formats.animl", "formats.queried_images", "images", "shards", "units", "photo_sources"],
     ["label_json", "label_csv", "rated"],
     ["label_specs"],
@@ -69,6 +69,7 @@ LAYERS = [
     ["exports.crops", "exports.file_list", "exports.scores"],
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
+    ["exports.classified"],
     ["transforms", "networks", "ranks", "scoring", "recipes"],
     ["models", "checkpoints", "curves"],
     ["datasets", "starting", "foreign_models", "deploying"],
@@ -90,7 +91,7 @@ LAYERS = [
         "commands.models",
         "commands.classify",
     ],
-    ["commands.inspect"],
+    ["commands.inspect", "commands.classify"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
