@@ -165,6 +165,13 @@ def test_boxes_of_a_sequence_get_the_mean_of_their_logits(place, capsys, model):
     assert alone["b/1.jpg"] == separate["b/1.jpg"]
 
 
+def test_without_times_smoothing_says_that_it_has_changed_nothing(place, capsys, model):
+    write_photo(place / "timeless/1.jpg", 1)
+    results(place / "one.json", {"1.jpg": [("1", 0.9)]})
+    given = ("one.json", "--images", "timeless", "--model", model, "--out", "out.json", "--smooth", "sequence")
+    assert "no photo has a time in its EXIF: --smooth has changed nothing" in run(capsys, *given)[1]
+
+
 def test_probabilities_are_added_up_into_targets(place, capsys, model):
     Path("map.json").write_text(json.dumps({"small": ["badger", "fox"], "big": ["deer"]}))
     document = classify(capsys, model, "--map", "map.json", "--threshold", "0")

@@ -320,6 +320,8 @@ def _told(options: argparse.Namespace, tally: "Tally", verdicts: "Verdicts") -> 
     lines = [f"{options.out}: {num(tally.photos, 'photo')}, {boxes}{failed}"]
     if tally.firsts:
         lines.append(", ".join(f"{verdicts.categories[at]} {number:,}" for at, number in tally.firsts.most_common(12)))
+    if options.smooth and not tally.timed:
+        lines.append("no photo has a time in its EXIF: --smooth has changed nothing")
     if verdicts.allowed is not None:
         what = "the listed classes share its probability" if verdicts.outside == "renormalise" else "a taxon took it"
         listed = f"{int(verdicts.allowed.sum())} of {len(verdicts.classes)} classes may be answered"
