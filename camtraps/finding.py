@@ -63,7 +63,7 @@ def _found(lot: list[Item], params: DetectParams) -> Iterator[Item]:
 def _split(uri: str) -> tuple[str, str]:
     """Give the root of a path or address, and a name below it as `storage.photo_uri` puts them together."""
     if is_local(uri):
-        return "/", str(Path(uri).absolute())[1:]
+        return "/", str(Path(uri).resolve())[1:]
     protocol, _, rest = uri.partition("://")
     if not is_web(uri):
         bucket, _, name = rest.partition("/")

@@ -223,7 +223,7 @@ def test_a_folder_is_looked_over_by_the_built_in_detector(place, capsys, model):
     for at in range(6):
         write_photo(place / f"cam/{at}.png", 5)
     write_photo(place / "cam/6.png", 6)
-    code, out, err = run(capsys, "cam", "--model", model, "--out", "out.json")
+    code, out, err = run(capsys, "photos/../cam", "--model", model, "--out", "out.json")
     assert code == 0, err
     assert out.startswith("out.json: 7 photos, ")
     assert json.loads(Path("out.json").read_text())["info"]["detector"] == "motion"
@@ -275,6 +275,11 @@ def test_a_model_folder_that_lacks_a_file_or_is_of_another_version_is_one_line(p
     old = write_model(place / "old", format=7)
     assert refused(capsys, *given, old).startswith(f"{old}/model.json: not a model of format 1")
     assert refused(capsys, *given, "gone") == "gone/model.json: not found; check the path"
+
+
+def test_detections_that_are_not_there_are_one_line(place, capsys, model):
+    given = ("photos", "--model", model, "--out", "x.json", "--detections", "gone.json")
+    assert refused(capsys, *given) == "gone.json: not found; check the path"
 
 
 def test_a_run_that_is_killed_ten_times_ends_with_the_same_bytes(place, capsys, model, monkeypatch):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from camtraps.commands.common import Commands, check_out, check_own, count, say, seconds, share
-from camtraps.errors import InputError
+from camtraps.errors import InputError, MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,12 +162,15 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     """Give what makes a difference to the result, for its `info`."""
     from camtraps.files import digest, file_digest
 
+    if options.detections and not options.detections.is_file():
+        raise MissingError(f"{options.detections}: not found; check the path")
+
     def shown(value: Any) -> Any:
         return f"{value} ({file_digest(value)[:8]})" if isinstance(value, Path) else value
 
     model = digest(*(file_digest(path) for path in sorted(options.model.iterdir()) if path.is_file()))
     name = options.classifier_name or options.model.resolve().name
-    given = {name: shown(getattr(options, name)) for name in KEPT if getattr(options, name) is not None}
+    given = {key: shown(getattr(options, key)) for key in KEPT if getattr(options, key) is not None}
     return {"model": f"{options.model} ({model[:8]})", "classifier_name": name} | given
 
 
