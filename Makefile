@@ -53,6 +53,10 @@ bench-pages: $(READY) ## measure the stage report on 100,000 crops of 50 labels
 bench-share: $(READY) ## measure push and pull of packed crops beside loose files, over S3 on this machine
 	@python -m benchmarks.share
 
+.PHONY: bench-classify
+bench-classify: $(READY) ## measure classifying new photos, its memory, and merging, beside the ancestor's way
+	@python -m benchmarks.classify
+
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides
 	@python -c 'from camtraps.detectors import megadetector; print(*megadetector.installed(), sep="\n")'

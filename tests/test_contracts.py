@@ -32,7 +32,7 @@ from camtraps.demo.plan import DemoParams
 # A module imports only from the lines above its own.
 LAYERS = [
     ["errors", "words", "taxa", "boxes"],
-    ["params", "schema", "files", "progress", "processes", "lineages", "pools", "smoothing"],
+    ["params", "schema", "files", "progress", "processes", "lineages", "pools"],
     ["archives", "results", "verdicts"],
     ["engines.pool", "engines.cluster"],
     ["engines.shares"],
@@ -49,7 +49,15 @@ LAYERS = [
     ["placing"],
     ["recorded", "downloads", "journal", "calibration", "repeats"],
     ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders", "regions"],
-    ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
+    [
+        "smoothing",
+        "formats.coco",
+        "formats.megadetector",
+        "formats.camtrap_dp",
+        "formats.flat",
+        "formats.folders",
+        "formats.lila",
+    ],
     ["formats.megadb", "formats.decisions", "listings"],
     ["formats.animl", "formats.queried_images", "formats.megadetector_json"],
     ["images", "shards", "units", "photo_sources"],
@@ -77,6 +85,7 @@ LAYERS = [
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
     ["experiments", "peeking"],
+    ["exports.classified"],
     ["transforms", "networks", "ranks", "scoring", "recipes"],
     ["models", "checkpoints", "curves"],
     ["datasets", "starting", "foreign_models", "deploying"],
