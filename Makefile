@@ -39,6 +39,14 @@ bench-crop: $(READY) ## measure cropping, the import of a million detections and
 bench-train: $(READY) ## measure training, inference, splits and predictions, beside the ancestor's way and pure compute
 	@python -m benchmarks.train
 
+.PHONY: bench-scale
+bench-scale: $(READY) ## measure the carriers of work side by side, and what the allocator's setting gains
+	@python -m benchmarks.scale
+
+.PHONY: kills
+kills: $(READY) ## kill stages at random moments fifty times, and compare what comes out after the reruns
+	@python -m benchmarks.kills
+
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides
 	@python -c 'from camtraps.detectors import megadetector; print(*megadetector.installed(), sep="\n")'

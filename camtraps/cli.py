@@ -16,6 +16,7 @@ from camtraps.commands import (
     inspect,
     labels,
     models,
+    pace,
     photos,
     taxonomy,
 )
@@ -37,6 +38,7 @@ EXAMPLES = """examples:
   camtraps inspect
   camtraps scores
   camtraps doctor
+  camtraps doctor --bench --photos 5000000
 """
 
 
@@ -84,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     scores = commands.add_parser("scores", help="print the scores of the last run and where its results are")
     scores.set_defaults(run=_scores)
     doctor = commands.add_parser("doctor", help="say which Pillow, decoder, torch, CUDA and DVC are in use")
+    pace.add_options(doctor)
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -107,9 +110,11 @@ def _score(value: float | None) -> str:
     return f"{value:>10,}" if isinstance(value, int) else f"{value:>10.3f}"
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from camtraps import doctor
 
+    if options.bench:
+        return pace.run(options)
     findings = doctor.examine()
     say(*(finding.line() for finding in findings))
     return 0 if all(finding.good for finding in findings) else 1

@@ -79,12 +79,12 @@ LAYERS = [
     ["training", "evaluation", "merge", "reports"],
     ["inspection"],
     ["demo"],
-    ["doctor"],
+    ["doctor", "pace"],
     ["commands.common"],
     ["commands.printing", "commands.sources"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
     ["commands.photos", "commands.detect", "commands.batch_api", "commands.calibrate", "commands.models"],
-    ["commands.inspect"],
+    ["commands.inspect", "commands.pace"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
