@@ -1,9 +1,10 @@
 """Kills at random moments change no byte, and the benchmark of carriers can be tried out."""
 
-import shutil
+import json
 import sys
 
 import pytest
+import torch
 
 from benchmarks import kills, scale
 
@@ -41,16 +42,26 @@ def test_overheads_and_gains_are_those_of_the_seconds():
     assert values["ranks2_speedup"] == 1.25
 
 
-@pytest.mark.parametrize("name", ["pool2", "ranks"])
-def test_a_carrier_can_be_tried_out(tmp_path, name, monkeypatch):
-    monkeypatch.setattr(scale, "CARRIERS", {"pool1": scale.CARRIERS["pool1"], name: scale.CARRIERS[name]})
+def test_carriers_can_be_tried_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(scale, "CARRIERS", {name: scale.CARRIERS[name] for name in ("pool2", "ranks")})
     monkeypatch.setattr(scale, "_compared", lambda best, sizes: best)
     best = scale.measure_carriers(tmp_path, scale.SMALL)
-    assert list(best) == ["pool1", name]
-    shutil.rmtree(tmp_path)
+    assert [(name, list(of_step)) for name, of_step in best.items()] == [
+        ("pool2", ["cut", "classify"]), ("ranks", ["cut", "classify"]),
+    ]  # fmt: skip
 
 
-def test_the_allocator_is_measured_in_processes_of_its_own(tmp_path):
+def test_what_the_allocator_gains_is_the_least_of_cutting_and_inference(tmp_path, monkeypatch):
+    said = iter([[1.0, 2.0], [1.9, 2.5], [1.1, 2.0], [1.8, 2.4]])  # in turns with its setting and without
+    monkeypatch.setattr(scale, "_together", lambda step, folder, processes: json.dumps(next(said)))
     values = scale.measure_allocator(tmp_path, scale.SMALL)
-    assert list(values) == ["allocator_gain_cut", "allocator_gain_inference", "allocator_gain"]
-    assert values["allocator_gain"] == min(values["allocator_gain_cut"], values["allocator_gain_inference"]) > 0
+    assert values == {"allocator_gain_cut": 1.8, "allocator_gain_inference": 1.2, "allocator_gain": 1.2}
+
+
+def test_cutting_and_inference_are_timed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KEEP_BUFFERS", "")
+    (tmp_path / "sizes.json").write_text("[1, 1]")
+    threads = torch.get_num_threads()
+    scale.allocate(tmp_path)
+    torch.set_num_threads(threads)
+    assert all(seconds > 0 for seconds in json.loads(capsys.readouterr().out))

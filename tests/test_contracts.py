@@ -191,7 +191,8 @@ def test_constraints_pin_every_dependency_and_name_no_host():
 
 
 def readme_commands() -> list[list[str]]:
-    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    given = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/scaling.md"))
+    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", given, re.DOTALL)
     text = "\n".join(blocks).replace("\\\n", " ")
     return [shlex.split(line, comments=True) for line in text.splitlines() if shlex.split(line, comments=True)]
 
