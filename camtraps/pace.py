@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from camtraps import images, models
+from camtraps.networks import build
 from camtraps.processes import keep_buffers, num_workers, start_worker
 from camtraps.ranks import device
 
 SIZE = (2048, 1536)  # of the photo that is drawn, in pixels
-RECTANGLE, MAX_SIDE, QUALITY, SUBSAMPLING = (640, 384, 1408, 1152), 512, 92, 420  # of its crop
+RECTANGLE, MAX_SIDE, QUALITY = (640, 384, 1408, 1152), 512, 92  # of its crop
 SECONDS = 5.0  # of each measurement, after its start
 BATCH_ON_CPU, BATCH_ON_GPU = 32, 256
 START_SECONDS = 300.0  # a worker process that takes longer to start has died
@@ -42,7 +44,7 @@ class Subject:
 
     def network(self) -> nn.Module:
         """Build it where it is to compute."""
-        network = models.load(self.folder)[0] if self.folder else models.build(self.name, self.num_classes, self.size)
+        network = models.load(self.folder)[0] if self.folder else build(self.name, self.num_classes, self.size)
         return network.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def views(self, num: int) -> Tensor:
@@ -111,7 +113,7 @@ def _by_workers(function: Callable[..., float], arguments: tuple[object, ...], w
         return sum(each.result() for each in [pool.submit(function, *arguments) for _ in range(workers)])
 
 
-def _wait_for_all(others: "torch.multiprocessing.Barrier") -> None:  # type: ignore[name-defined]
+def _wait_for_all(others: Barrier) -> None:
     start_worker()
     torch.set_num_threads(1)
     others.wait(START_SECONDS)
@@ -130,7 +132,7 @@ def _cut(photo: bytes, seconds: float) -> float:
     def work() -> int:
         opened = images.opened(photo)
         opened.expect([RECTANGLE])
-        images.encode(opened.cut(RECTANGLE, MAX_SIDE), QUALITY, SUBSAMPLING)
+        images.encode(opened.cut(RECTANGLE, MAX_SIDE), QUALITY, 420)
         return 1
 
     return _rate(work, seconds)
@@ -161,7 +163,7 @@ def _train(subject: Subject, seconds: float) -> float:
         loss = functional.cross_entropy(predicted.float(), targets)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        float(loss)  # wait for it
+        float(loss.detach())  # wait for it
         return num
 
     return _rate(work, seconds)

@@ -84,7 +84,7 @@ def _session(ray: Any) -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS", "")
     if address:
         _reach(address)
-        given = {"address": address}
+        given: dict[str, Any] = {"address": address}
     else:
         given = {"address": "local", "num_cpus": num_workers(), "include_dashboard": False}
         given["_node_ip_address"] = "127.0.0.1"
