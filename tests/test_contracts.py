@@ -110,7 +110,7 @@ LAYERS = [
     ["model_card"],
     ["reports", "folds"],
     ["demo"],
-    ["doctor"],
+    ["doctor", "pace"],
     ["commands.common"],
     ["commands.printing", "commands.sources", "commands.crop_exports"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
@@ -122,6 +122,7 @@ LAYERS = [
     ["commands.corrections"],
     ["commands.compare"],
     ["commands.sharing", "commands.experiments"],
+    ["commands.pace"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
@@ -230,7 +231,8 @@ def test_constraints_pin_every_dependency_and_name_no_host():
 
 
 def readme_commands() -> list[list[str]]:
-    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    given = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/scaling.md"))
+    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", given, re.DOTALL)
     text = "\n".join(blocks).replace("\\\n", " ")
     return [shlex.split(line, comments=True) for line in text.splitlines() if shlex.split(line, comments=True)]
 
