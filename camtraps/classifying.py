@@ -36,7 +36,18 @@ from camtraps.units import engine, run
 # What makes a result of the bytes of a photo and its boxes.
 CODE = tuple(
     f"camtraps.{name}"
-    for name in ("classifying", "rated", "watching", "videos", "classifier", "transforms", "images", "crops", "regions")
+    for name in (
+        "classifying",
+        "rated",
+        "watching",
+        "videos",
+        "classifier",
+        "networks",
+        "transforms",
+        "images",
+        "crops",
+        "regions",
+    )
 )
 PHOTOS, BOXES = 64, 256  # of a unit: what is lost when a run is killed, and what is in memory
 RESULT = "photos.arrow"

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
-from make_networks import INFO, SMALL, compiled
+from make_networks import INFO, SMALL, compiled, settled
 from make_tables import colour_crops, crop_params
 from PIL import Image
 
@@ -46,6 +46,16 @@ def test_logits_are_those_of_the_pipeline(folder, tmp_path):
     pictures = [decode_crop(reader.read(*place), 32) for place in places]
     assert ours.logits(pictures) == pytest.approx(expected, abs=1e-6)
     assert ours.logits(np.asarray(each) for each in pictures) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ["efficientnet-b0", "efficientnet-b3"])
+def test_an_efficientnet_without_normalisations_is_the_same_function(architecture):
+    torch.manual_seed(0)
+    network = settled(build(architecture, 3, 64), 64).eval()
+    smaller, views = classifier.folded(network), torch.randn(2, 3, 64, 64)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in smaller.modules())
+    with torch.inference_mode():
+        assert torch.allclose(smaller(views), network(views), atol=1e-4, rtol=1e-4)
 
 
 def test_no_picture_gives_no_row(folder):
