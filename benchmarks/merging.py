@@ -5,7 +5,6 @@ folder.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
@@ -79,7 +78,9 @@ def merge_once(path: str, num_classes: int) -> None:
     document = merge(queried, detections, {}, given, classes, MergeParams(threshold=0.05))
     write(document, Path(path).parent / "merged.json")
     seconds = time.monotonic() - loaded
-    peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    # Not of `resource`, which counts what the parent held when it started this process.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak_gb = int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e9
     sys.stdout.write(f"{loaded - start:.2f} {seconds:.2f} {peak_gb:.2f}\n")
 
 

@@ -176,7 +176,9 @@ def _extra(path: Path) -> dict[str, str]:
 
 def _exported(about: dict[str, str], path: Path) -> ModelInfo:
     try:
-        return _info([str(name) for name in json.loads(about["classes"])], int(about["image_size"]), path)
+        info = _info([str(name) for name in json.loads(about["classes"])], int(about["image_size"]), path)
+        # Files exported by earlier versions do not say how their crops are cut.
+        return replace(info, crop=json.loads(about["crop"])) if "crop" in about else info
     except (KeyError, ValueError, TypeError):
         raise InputError(f"{path}: does not name its classes and image size; export it anew") from None
 

@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,8 +29,9 @@ from camtraps.photo_sources import Item
 from camtraps.processes import num_workers, start_worker
 from camtraps.progress import bar
 from camtraps.rated import Choice, Rated
-from camtraps.results import may_pass, prune
+from camtraps.results import Kind, Unit, may_pass, prune
 from camtraps.storage import PhotoError, address, is_local, stamp
+from camtraps.units import engine, run
 
 # What makes a result of the bytes of a photo and its boxes.
 CODE = tuple(
@@ -38,6 +39,7 @@ CODE = tuple(
     for name in ("classifying", "rated", "watching", "videos", "classifier", "transforms", "images", "crops", "regions")
 )
 PHOTOS, BOXES = 64, 256  # of a unit: what is lost when a run is killed, and what is in memory
+RESULT = "photos.arrow"
 PASSING = ".again.arrow"  # the end of the name of a result with a failure that may pass
 
 Watch = Callable[[Item], Rated]
@@ -76,14 +78,54 @@ def classify(items: Iterable[Item], num: int, task: Task) -> list[Path]:
     Raises:
         CamtrapsError: a worker process was killed, or a store is out of reach; finished units are kept.
     """
-    with bar("classify", num, "photos") as progress:
-        run = _Run(task, work_dir("classify"), progress.update)
-        for prepared in _prepared(task, run.missing(items)):
-            run.keep(_classified(prepared, task.classifier))
-        for path, item in run.videos:
-            run.write(path, [item], [task.watch(item)])
-    prune(run.folder, {path.name for path in run.results})
-    return [path if path.exists() else path.with_suffix(PASSING) for path in run.results]
+    is_here = engine() == "local"
+    with bar("classify" if is_here else None, num, "photos") as progress:
+        ours = _Run(task, work_dir("classify"), progress.update)
+        made = _made_here if is_here else _made_elsewhere
+        for photos in made(task, ours.missing(items)):
+            ours.keep(photos)
+        for path, item in ours.videos:
+            ours.write(path, [item], [task.watch(item)])
+    prune(ours.folder, {path.name for path in ours.results})
+    return [path if path.exists() else path.with_suffix(PASSING) for path in ours.results]
+
+
+def _made_here(task: Task, units: Iterator[list[Item]]) -> Iterator[list[Rated]]:
+    return (_classified(prepared, task.classifier) for prepared in _prepared(task, units))
+
+
+def _made_elsewhere(task: Task, units: Iterator[list[Item]]) -> Iterator[list[Rated]]:
+    """Let a cluster or ranks make the units, all of which are held in memory."""
+    key = task.fingerprint()
+    work = [
+        Unit(digest(key, *map(_made_from, unit)), _Unit(task.model, key, task.choice, unit), len(unit))
+        for unit in units
+    ]
+    for folder in run(work, _classify_unit, work_dir("classify-units"), "classify", Kind(gpu=True)):
+        yield list(rated.read(folder / RESULT))
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """What a worker gets: the model and the hash of all that counts in it, which boxes, and photos."""
+
+    model: Path
+    key: str
+    choice: Choice
+    items: list[Item]
+
+
+def _classify_unit(unit: _Unit, folder: Path) -> bool:
+    ours = _loaded(unit.model, unit.key)
+    prepared = _Units(ours.info.image_size, classifier.crop_params(ours.info), unit.choice)[unit.items]
+    photos = _classified(prepared, ours)
+    rated.write(photos, folder / RESULT)
+    return not any(_passes(photo, item) for photo, item in zip(photos, unit.items, strict=True))
+
+
+@lru_cache(maxsize=1)
+def _loaded(model: Path, _: str) -> Classifier:
+    return classifier.load(model)
 
 
 class _Run:
@@ -114,13 +156,13 @@ class _Run:
 
     def write(self, path: Path, unit: list[Item], photos: list[Rated]) -> None:
         """Keep a result; one with a failure that may pass is made again by the next run."""
-        passing = [may_pass(each.failure or "", not is_local(item.uri)) for each, item in _pairs(photos, unit)]
+        passing = [_passes(photo, item) for photo, item in zip(photos, unit, strict=True)]
         rated.write(photos, path.with_suffix(PASSING) if any(passing) else path)
         self._update(len(unit))
 
 
-def _pairs(photos: list[Rated], unit: list[Item]) -> Iterator[tuple[Rated, Item]]:
-    return ((photo, item) for photo, item in zip(photos, unit, strict=True) if photo.failure is not None)
+def _passes(photo: Rated, item: Item) -> bool:
+    return photo.failure is not None and may_pass(photo.failure, not is_local(item.uri))
 
 
 def _units(items: Iterable[Item], choice: Choice) -> Iterator[list[Item]]:

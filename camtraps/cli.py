@@ -32,7 +32,7 @@ from camtraps.commands import (
     tutorial,
 )
 from camtraps.commands.common import say
-from camtraps.errors import CamtrapsError
+from camtraps.errors import CamtrapsError, ShareDone
 
 # In the order of `camtraps --help`.
 MODULES = (
@@ -94,6 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except CamtrapsError as error:
         _complain(str(error))
+    except ShareDone as share:
+        sys.stderr.write(f"{share}\n")
     except OSError as error:
         if error.errno not in NO_PLACE:
             raise

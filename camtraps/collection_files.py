@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from camtraps import label_specs, taxonomy
-from camtraps.collections import DATASET_COLUMNS, LOCATION_COLUMNS, read_datasets
+from camtraps.collections import DATASET_COLUMNS, LICENCE, LOCATION_COLUMNS, read_datasets
 from camtraps.files import read_csv, replacing, write_text
 from camtraps.formats.rows import Location
 from camtraps.storage import is_local
@@ -28,11 +28,15 @@ def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def record_datasets(collection: Path, new: Iterable[Mapping[str, str]]) -> None:
-    """Write rows of ``datasets.csv`` (`DATASET_COLUMNS`) in place of those of the same datasets."""
+    """Write rows of ``datasets.csv`` (`DATASET_COLUMNS`) in place of those of the same datasets; licences stay."""
     path = collection / "datasets.csv"
     rows = {row["dataset"]: row for row in (read_datasets(path) if path.exists() else [])}
+    licences = {name: row[LICENCE] for name, row in rows.items() if row[LICENCE]}
     rows |= {row["dataset"]: dict(row) for row in new}
-    write_rows(path, DATASET_COLUMNS, ([rows[name][key] for key in DATASET_COLUMNS] for name in sorted(rows)))
+    table = [[rows[name][key] for key in DATASET_COLUMNS] for name in sorted(rows)]
+    if licences:
+        table = [[*cells, licences.get(cells[0], "")] for cells in table]
+    write_rows(path, [*DATASET_COLUMNS, *([LICENCE] if licences else [])], table)
 
 
 def record_locations(collection: Path, new: Iterable[Location], datasets: Collection[str], default: str) -> None:

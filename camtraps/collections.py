@@ -7,6 +7,7 @@ from camtraps.files import read_csv
 from camtraps.storage import Images, is_local
 
 DATASET_COLUMNS = ("dataset", "images", "photos", "photos_digest", "source", "source_digest")
+LICENCE = "licence"  # a column that a person may add
 LOCATION_COLUMNS = ("dataset", "location", "latitude", "longitude")  # of locations.csv, degrees (WGS 84)
 
 
@@ -33,6 +34,6 @@ def read_image_roots(collection: Path) -> dict[str, str]:
 
 
 def read_datasets(path: Path) -> list[dict[str, str]]:
-    """Read ``datasets.csv``; errors as in `read_image_roots`."""
+    """Read ``datasets.csv``, with an empty `LICENCE` where there is none; errors as in `read_image_roots`."""
     rows = read_csv(path, DATASET_COLUMNS, "bring photos in with `camtraps import`")
-    return [{name: row[name] for name in DATASET_COLUMNS} for _, row in rows]
+    return [{name: row[name] for name in DATASET_COLUMNS} | {LICENCE: row.get(LICENCE) or ""} for _, row in rows]

@@ -37,7 +37,9 @@ def compose(run: Run, reader: Reader, max_bytes: int) -> str:
     return page(f"camtraps: {run.name}", head + sections(parts), here="data.html")
 
 
-SOURCES = "Licences are those written in the column licence of datasets.csv, in the folder of the collection."
+SOURCES = (
+    "Licences are those in the column licence of datasets.csv, which a person adds in the folder of the collection."
+)
 LABELS = (
     "Crops and locations of each label, by split: train is what the classifier learned from, val what its settings "
     "were chosen on, test what it is judged on. Locations are never shared by two splits. Night: photos without colour."
@@ -63,7 +65,7 @@ def sources(run: Run) -> pd.DataFrame:
             "crops": int(used["crops"].get(row["dataset"], 0)),
             "imported from": row["source"],
             "photos lie at": address(row["images"]),
-            "licence": row.get("licence") or "not known",
+            "licence": row["licence"] or "not known",
         }
         for row in run.datasets
     ]

@@ -98,7 +98,7 @@ def add(path: Path, decisions: Iterable[Decision], source: str, today: str) -> i
             continue
         row = {name: value for name, value in asdict(each).items() if name in COLUMNS} | {"source": source}
         row["date"] = row["date"] or today
-        later = next((other for other in own if other["date"] > row["date"]), None)
+        later = next((other for other in own if _is_later(other["date"], row["date"])), None)
         rows.insert(_index(rows, later), row)
         own.insert(_index(own, later), row)
         num += 1
@@ -167,8 +167,15 @@ def _read(path: Path) -> list[Row]:
 def _is_known(decision: Decision, rows: Sequence[Row]) -> bool:
     own = [row for row in rows if row["reviewer"] == decision.reviewer]
     if decision.date:
-        return any((row["correct_class"], row["date"]) == (decision.correct_class, decision.date) for row in own)
+        same = (decision.correct_class, decision.date, decision.reason)
+        return any((row["correct_class"], row["date"], row["reason"]) == same for row in own)
     return bool(own) and own[-1]["correct_class"] == decision.correct_class
+
+
+def _is_later(one: str, other: str) -> bool:
+    """Compare two dates; where one of them has no time, the days alone."""
+    digits = min(len(one), len(other))
+    return one[:digits] > other[:digits]
 
 
 def _index(rows: Sequence[Row], later: Row | None) -> int:

@@ -133,7 +133,7 @@ def _grey_levels(images: Tensor) -> Tensor:
 
 def _about(info: ModelInfo) -> dict[str, str]:
     """Say in the file what it is."""
-    sizes = {"image_size": str(info.image_size), "input": INPUT, "output": OUTPUT}
+    sizes = {"image_size": str(info.image_size), "crop": json.dumps(info.crop), "input": INPUT, "output": OUTPUT}
     return {"classes": json.dumps(info.classes, ensure_ascii=False), "architecture": info.architecture} | sizes
 
 

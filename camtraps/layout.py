@@ -39,7 +39,7 @@ REPORTS = Path("reports")
 
 
 RESULTS_OF_A_RUN = {
-    REPORTS / "index.html": "the page to look at: scores, confusion, crops, suspected labels",
+    REPORTS / "index.html": "the pages to look at: overview, data, evaluation, model, review",
     RESULTS / "by_dataset": "one MegaDetector JSON a dataset, for Timelapse in its image folder",
     REVIEW / "candidates.csv": "labels that are probably wrong, most suspicious first",
     CLASSIFIER: "the classifier: weights and model.json",

@@ -100,14 +100,8 @@ def merge(
     Raises:
         InputError: a dataset is asked for that no photo is of.
     """
-    photos = pd.Index(queried["image"] if params.datasets is None else _of_datasets(queried, params.datasets))
-    crop_at, chosen = _known(photos, predictions.crops)
+    photos, chosen = _asked_for(queried, predictions.crops, params)
     crops = predictions.crops.iloc[chosen]
-    if params.samples_per_label is not None:
-        is_sampled = sampled(crops, params.samples_per_label, params.seed)
-        photos = photos[np.unique(crop_at[is_sampled])]
-        crops, chosen = crops[is_sampled], chosen[is_sampled]
-    photos = photos.sort_values()
     crop_at, _ = _known(photos, crops)
     box_at, rows = _known(photos, detections)
     boxes = detections.iloc[rows]
@@ -237,11 +231,18 @@ def _relative(probabilities: NDArray[np.float32], truth: Truth) -> NDArray[np.fl
     return np.asarray(np.maximum(probabilities - of_label[:, None], np.float32(0)))
 
 
-def _of_datasets(queried: pd.DataFrame, datasets: Sequence[str]) -> pd.Series:
+def _asked_for(queried: pd.DataFrame, crops: pd.DataFrame, params: MergeParams) -> tuple[pd.Index, Whole]:
+    """Give the photos that are asked for, sorted, and the rows of their crops."""
     there = sorted(set(queried["dataset"]))
-    if unknown := sorted(set(datasets) - set(there)):
+    if unknown := sorted(set(params.datasets or ()) - set(there)):
         raise InputError(f"merge.datasets: no photo is of {', '.join(unknown)}; there are: {', '.join(there)}")
-    return queried["image"][queried["dataset"].isin(datasets)]
+    is_asked_for = queried["dataset"].isin(params.datasets or there)
+    photos = pd.Index(queried["image"][is_asked_for]).sort_values()
+    photo_at, rows = _known(photos, crops)
+    if params.samples_per_label is None:
+        return photos, rows
+    is_sampled = sampled(crops.iloc[rows], params.samples_per_label, params.seed)
+    return photos[np.unique(photo_at[is_sampled])], rows[is_sampled]
 
 
 def _boxes(boxes: pd.DataFrame, ids: Mapping[str, str], classified: pa.Array) -> pa.Array:

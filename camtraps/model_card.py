@@ -159,7 +159,7 @@ def _what(model: dict[str, Any]) -> dict[str, Any]:
 def _sources(run: Run) -> dict[str, str]:
     said = {}
     for row in run.datasets:
-        licence = row.get("licence") or "not known"
+        licence = row["licence"] or "not known"
         said[f"dataset {row['dataset']}"] = f"{int(row['photos']):,} photos, from {row['source']}; licence {licence}"
     return said
 

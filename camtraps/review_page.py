@@ -57,7 +57,8 @@ def compose(given: Reviewed, photos: Images, reader: Reader, max_bytes: int) -> 
         max_bytes: of all pictures in the page.
     """
     album = Album(int(OF_CROPS * max_bytes))
-    small = _Small(_by_key(given.crops), reader, album)
+    wanted = pd.concat([given.candidates["image"], given.neighbours["neighbour_image"]])
+    small = _Small(_by_key(given.crops[given.crops["image"].isin(wanted)]), reader, album)
     shown = []
     for row in given.candidates.to_dict("records"):
         crop = small.crop((row["image"], row["box"]), CROP_PX)

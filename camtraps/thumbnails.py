@@ -76,7 +76,7 @@ def of_crop(place: Any, reader: Reader, side: int = SIDE_PX, quality: int = QUAL
         picture = decode_crop(reader.read(place.shard, int(place.offset), int(place.length)), side)
     except InputError:
         return None
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    picture.thumbnail((side, side), Image.Resampling.HAMMING)
     return encode(picture, quality)
 
 
@@ -92,7 +92,7 @@ def of_photo(data: bytes, side: int, quality: int) -> bytes:
         image.draft("RGB", (side, side))
         image.load()
         small = plain(image).convert("RGB")
-        small.thumbnail((side, side), Image.Resampling.LANCZOS)
+        small.thumbnail((side, side), Image.Resampling.HAMMING)
     return encode(small.transpose(turn.method) if turn else small, quality)
 
 

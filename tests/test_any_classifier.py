@@ -18,6 +18,7 @@ from camtraps.models import FORMAT, ModelInfo
 
 CPU = torch.device("cpu")
 SIZE, CLASSES = 32, ["bear", "NA", "small mammal"]
+RULE = crop_rule("camtraps", "box")
 
 
 class Pooled(nn.Module):
@@ -46,7 +47,7 @@ def ours(tmp_path_factory):
     network = compiled(Pooled())
     info = ModelInfo(
         format=FORMAT, architecture=models.TORCHSCRIPT, classes=CLASSES, taxa={}, image_size=SIZE,
-        mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], crop=crop_rule("ancestor", "square"), temperature=2.0,
+        mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], crop=RULE, temperature=2.0,
         params={}, data={}, best_epoch=0,
     )  # fmt: skip
     models.save(folder / "ours", network, info)
@@ -80,6 +81,7 @@ def test_what_we_export_knows_its_classes_and_size_and_answers_as_the_model_does
     for name in ("classifier.pt", "classifier.onnx"):
         found_classes, found = probabilities(ours / name, pictures)
         assert found_classes == classes == CLASSES
+        assert any_classifier.load(ours / name, None, None, CPU).info.crop == RULE
         assert found == pytest.approx(expected, abs=1e-5)
 
 

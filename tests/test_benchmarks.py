@@ -15,6 +15,7 @@ from benchmarks import (
     generated,
     generated_photos,
     merging,
+    pages,
     predictions,
     query,
     split,
@@ -289,3 +290,10 @@ def test_the_benchmark_of_training_can_be_tried_out(tmp_path, capsys):
     said = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line and not line.startswith(" ")}
     assert said >= {"train_ratio_vs_ancestor", "inference_ratio_vs_ancestor", "train_share_of_compute"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_stage_report_is_measured_on_a_drawn_run(tmp_path):
+    values = pages.measure(tmp_path, num_crops=60, num_classes=3, num_locations=8, num_candidates=5)
+    assert values["crops"] == 60
+    assert values["report_seconds"] > 0
+    assert {f"{name}_mb" for name in ("index", "data", "evaluation", "model", "review")} <= set(values)

@@ -6,7 +6,7 @@ import make
 import pytest
 
 from camtraps import collection_files as files
-from camtraps.collections import DATASET_COLUMNS
+from camtraps.collections import DATASET_COLUMNS, read_datasets
 
 ROW = dict.fromkeys(DATASET_COLUMNS, "x")
 
@@ -91,3 +91,14 @@ def test_folders_of_a_person_say_what_they_are_for_and_are_left_as_they_are(coll
     (collection / "splits/README.txt").write_text("ours")
     files.create_folders(collection)
     assert (collection / "splits/README.txt").read_text() == "ours"
+
+
+def test_a_licence_that_somebody_wrote_stays_when_a_dataset_is_imported_again(tmp_path):
+    files.record_datasets(tmp_path, [ROW | {"dataset": name} for name in ("a", "b")])
+    path = tmp_path / "datasets.csv"
+    first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([f"{first},licence", f"{others[0]},CC BY 4.0", f"{others[1]},"]) + "\n")
+    files.record_datasets(tmp_path, [ROW | {"dataset": "a", "photos": "9"}, ROW | {"dataset": "c"}])
+    rows = read_datasets(path)
+    assert [(each["dataset"], each["licence"]) for each in rows] == [("a", "CC BY 4.0"), ("b", ""), ("c", "")]
+    assert rows[0]["photos"] == "9"

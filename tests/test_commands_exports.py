@@ -22,6 +22,7 @@ from camtraps.schema import ASSIGNED, BOXES, CROPS, QUERIED, SPLITS
 PIPELINE = "run `dvc repro`, or `dvc pull` if it was made elsewhere"
 FORMATS = ["cct", "csv", "queried-images", "classification-ds", "splits", "label-index", "camtrap-dp", "crops"]
 FORMATS += ["coco-crops", "tfrecords", "file-list", "outputs", "overall-metrics", "label-stats", "confusion"]
+FORMATS += ["mislabeled"]
 DOCUMENTS = FORMATS[:6]
 
 

@@ -89,6 +89,8 @@ LAYERS = [
     ["inspection"],
     ["samples", "loose_photos", "classified_photos", "marking", "service.limits", "service.protocol"],
     ["service.reading", "service.queue"],
+    ["service.setup"],
+    ["service.eyes"],
     ["service.worker"],
     ["service.dispatcher", "service.shared", "service.bodies"],
     ["service.batch"],

@@ -63,6 +63,19 @@ def test_the_last_decision_by_date_counts_though_it_was_imported_first(ledger):
     assert latest(ledger)["a.jpg"] == "deer"
 
 
+def test_of_one_day_with_and_without_a_time_the_one_imported_last_counts(ledger):
+    add(ledger, [Decision("d", "a.jpg", "fox", "ann", f"{TODAY}T10:00:00Z")], "page.csv", TODAY)
+    add(ledger, [Decision("d", "a.jpg", "deer", "bob")], "timelapse.csv", TODAY)
+    assert latest(ledger) == {"a.jpg": "deer"}
+    add(ledger, [Decision("d", "a.jpg", "owl", "ann", f"{TODAY}T09:00:00Z")], "older.csv", TODAY)
+    assert latest(ledger)["a.jpg"] == "deer"
+
+
+def test_a_reason_that_was_added_later_is_kept(ledger):
+    for reason in ("", "tail"):
+        assert add(ledger, [Decision("d", "a.jpg", "fox", "ann", TODAY, reason)], "page.csv", TODAY) == 1
+
+
 def test_both_of_two_reviewers_stay_in_the_ledger(ledger):
     add(ledger, [Decision("d", "a.jpg", "fox", "ann")], "1.csv", TODAY)
     add(ledger, [Decision("d", "a.jpg", "fox", "bob")], "2.csv", TODAY)

@@ -107,7 +107,7 @@ def test_corrected_photos_carry_their_new_labels_and_no_other_label_changes(demo
     after, wanted = read_labels(demo), corrected["labels"].copy()
     for image, row in zip(corrected["candidates"]["image"], corrected["rows"], strict=True):
         wanted[image] = row.split(",")[2]
-    assert (wanted != corrected["labels"]).sum() > 5
+    assert (wanted != corrected["labels"]).sum() > 1
     # A capped label may give its place to another photo.
     both = after.index.intersection(wanted.index)
     assert (after[both] == wanted[both]).all()

@@ -222,21 +222,6 @@ def test_every_beginning_of_a_file_is_one_clear_line(tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_what_we_write_we_can_read(read):
-    images = [
-        {"file": "a.jpg", "detections": [BOX]},
-        {"file": "b.jpg", "failure": "photo not found", "detections": None},
-    ]
-    written = megadetector.document(images, {"detector": "motion"}, {"0": "fox"})
-    assert written["info"] == {"format_version": "1.6", "detector": "motion"}
-    assert written["classification_categories"] == {"0": "fox"}
-    assert read(written) == [
-        Result(0, "a.jpg", None, [READ_BOX]),
-        Result(1, "b.jpg", "photo not found", None),
-        Header("motion", {"1": "animal", "2": "person", "3": "vehicle"}),
-    ]
-
-
 def response(status: str = "completed", message: Any = None, task: str = "0f3c-5a") -> dict[str, Any]:
     message = {"num_failed_shards": 2, "output_file_urls": {"detections": URL}} if message is None else message
     return {"TaskId": task, "Timestamp": "x", "Status": {"request_status": status, "message": message}}

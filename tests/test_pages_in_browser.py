@@ -86,7 +86,7 @@ def count(browser):
 def decisions(folder, name="corrections-bench.csv"):
     """Wait for the file that the browser saves; give its rows."""
     path, end = folder / "downloads" / name, time.monotonic() + 10
-    while not path.exists():
+    while not (path.exists() and path.stat().st_size):  # the browser holds the place with an empty file
         assert time.monotonic() < end, list((folder / "downloads").iterdir())
         time.sleep(0.05)
     with path.open(encoding="utf-8", newline="") as file:

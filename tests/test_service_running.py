@@ -24,8 +24,9 @@ from camtraps.detectors import batch_api, batch_client
 from camtraps.errors import CamtrapsError
 from camtraps.formats import megadetector as results
 from camtraps.service import running
+from camtraps.service.eyes import Eyes
 from camtraps.service.limits import Limits
-from camtraps.service.worker import Eyes, Item, Setup
+from camtraps.service.setup import Item, Setup
 
 BOX = (94, 24, 130, 60)
 OPTIONS = ["--detector", "whole", "--allow", "http://", "--allow-private", "--accept-model", "4.1", "--timeout", "30"]
@@ -46,8 +47,8 @@ def service(model, work):
     """Run a service, kill it in the middle of a task, and run it again; give the new one, and the task."""
     arguments = [*OPTIONS, "--model", str(model), "--folder", str(work / "tasks")]
     with storage() as store:
-        store.files |= {f"/photos/{at:03}.jpg": jpeg(BOX) for at in range(200)}
-        names = [f"{at:03}.jpg" for at in range(200)]
+        store.files |= {f"/photos/{at:03}.jpg": jpeg(BOX) for at in range(80)}
+        names = [f"{at:03}.jpg" for at in range(80)]
         with started(*arguments) as (address, process):
             task = submit(address, store, names)
             while "1 out of" not in str(task_status(address, task)):
@@ -87,7 +88,7 @@ def test_a_task_survives_the_death_of_the_service(service):
     status = finished(address, task)
     assert status["request_status"] == "completed"
     document = requests.get(status["message"]["output_file_urls"]["detections"], timeout=10).json()
-    assert [image["file"] for image in document["images"]] == [f"{at:03}.jpg" for at in range(200)]
+    assert [image["file"] for image in document["images"]] == [f"{at:03}.jpg" for at in range(80)]
     assert all(len(image["detections"][0]["classifications"]) == 3 for image in document["images"])
     assert (document["info"]["format_version"], document["info"]["detector"]) == ("1.6", "whole")
 
@@ -118,7 +119,7 @@ def test_a_task_can_be_cancelled_and_its_answer_fetched(service, tmp_path, monke
     monkeypatch.setenv("BATCH_DETECTION_API_URL", f"{address}{BATCH}")
     monkeypatch.setenv("DETECTION_API_CALLER", "me")
     monkeypatch.setenv("CAMTRAPS_WORK", str(tmp_path))
-    task = submit(address, store, [f"{at:03}.jpg" for at in range(200)] * 20)
+    task = submit(address, store, [f"{at:03}.jpg" for at in range(80)] * 50)
     for arguments in (["cancel", task], ["fetch", task, "--out", str(tmp_path / "r.json")], ["models"]):
         with pytest.raises(SystemExit, match="0"):
             main(["batch-api", *arguments])
@@ -137,7 +138,7 @@ def test_an_answer_can_be_imported_as_results(service, tmp_path):
     found = results.read_response(tmp_path / "response.json")
     batch_client.download(found.url, tmp_path / "results.json")
     read = [each for each in results.read(tmp_path / "results.json") if isinstance(each, results.Result)]
-    assert (len(read), found.num_failed_shards) == (200, 0)
+    assert (len(read), found.num_failed_shards) == (80, 0)
 
 
 def test_the_document_passes_the_validator_of_megadetector(service, tmp_path):

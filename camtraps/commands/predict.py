@@ -77,7 +77,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _detect_predict(options: argparse.Namespace) -> int:
     from camtraps import classified_photos, classifier, images, loose_photos
-    from camtraps.storage import PhotoError
+    from camtraps.storage import PhotoError, read_photo
     from camtraps.words import num
 
     photos = loose_photos.find(options.source, options.recursive)
@@ -91,7 +91,7 @@ def _detect_predict(options: argparse.Namespace) -> int:
     failed, num_boxes = [], 0
     for name, path in photos.items():
         try:
-            found = asker.ask(images.opened(path.read_bytes()), answers[name])
+            found = asker.ask(images.opened(read_photo(str(path))), answers[name])
             _write(found, asker.classes, options.num_annotated_classes, targets[name])
         except PhotoError as error:
             failed.append(name)

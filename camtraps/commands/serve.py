@@ -67,7 +67,7 @@ def _serve(options: argparse.Namespace) -> int:
         raise MissingError(f"the service needs {error.name}; run `pip install '.[serve]'`") from None
     from camtraps.files import work_dir
     from camtraps.service.limits import Limits
-    from camtraps.service.worker import Setup
+    from camtraps.service.setup import Setup
 
     for version in options.accept_model:
         if not re.fullmatch(r"\w[\w.-]*", version, re.ASCII):

@@ -1,4 +1,4 @@
-"""MegaDetector results (batch output format 1.0 to 1.6), read photo by photo and written; a batch task's answer, read.
+"""MegaDetector results (batch output format 1.0 to 1.6), read photo by photo; a batch task's answer, read.
 
 Format: "MegaDetector batch processing output format" in the MegaDetector repository. Boxes there and here are
 [x, y, width, height], relative, from the top left.
@@ -121,22 +121,6 @@ def read_response(path: Path) -> Task:
     _check_task(path, document.get("TaskId"), url)
     num_failed = message.get("num_failed_shards")
     return Task(url, int(num_failed) if is_number(num_failed) else 0)
-
-
-def document(images: list[dict[str, Any]], info: dict[str, Any], categories: dict[str, str]) -> dict[str, Any]:
-    """Build a result document of format 1.6.
-
-    Args:
-        images: entries with ``file`` and ``detections`` or ``failure``.
-        info: more keys for ``info``.
-        categories: classification categories, ``{"0": name}``.
-    """
-    return {
-        "info": {"format_version": FORMAT_VERSION, **info},
-        "detection_categories": CATEGORIES,
-        "classification_categories": categories,
-        "images": images,
-    }
 
 
 def tidy(file: str) -> str:

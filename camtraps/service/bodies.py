@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from camtraps.service.limits import Forbidden, Limits, check_uri
 from camtraps.service.protocol import Refusal
-from camtraps.service.worker import Item
+from camtraps.service.setup import Item
 
 
 async def items(request: Request, limits: Limits) -> list[Item]:

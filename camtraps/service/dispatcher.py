@@ -17,9 +17,9 @@ from camtraps.errors import CamtrapsError
 from camtraps.files import climbs, read_json, remove, replacing, write_json
 from camtraps.service import reading
 from camtraps.service.limits import Limits
-from camtraps.service.protocol import Photo, Refusal, Request
+from camtraps.service.protocol import FAILED, Photo, Refusal, Request
 from camtraps.service.queue import Queue
-from camtraps.service.worker import FAILED, Item
+from camtraps.service.setup import Item
 from camtraps.storage import PhotoError
 
 SHARD = 16  # photos that are looked at together: who asks at once waits for no more than these

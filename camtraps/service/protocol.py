@@ -14,6 +14,7 @@ from camtraps.errors import CamtrapsError
 PREFIX = "/v4/camera-trap/detection-batch"
 EXTENSIONS = (".jpg", ".jpeg", ".png")
 NAME = r"[A-Za-z0-9_-]{0,92}"
+UNREADABLE, FAILED = "Failure image access", "Failure TF inference"  # what begins the failure of a photo
 OVER = ("completed", "failed", "problem", "canceled")
 
 Photo = tuple[str, Any]  # its name, and what the caller wants to find beside it in the results, or None

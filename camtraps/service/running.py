@@ -8,13 +8,14 @@ from pathlib import Path
 
 import uvicorn
 
-from camtraps import models
 from camtraps.errors import InputError
+from camtraps.files import read_json
 from camtraps.service import app
 from camtraps.service.dispatcher import Dispatcher
 from camtraps.service.queue import Queue
+from camtraps.service.setup import Setup
 from camtraps.service.shared import Service
-from camtraps.service.worker import Setup, Worker
+from camtraps.service.worker import Worker
 
 MAX_REQUESTS = 64  # at a time
 GRACE = 5  # seconds that open requests have when the service is stopped
@@ -58,14 +59,14 @@ def serve(setup: Setup, place: Place, ready: Callable[[str], None]) -> None:
             f"--host: {place.host} lets other machines in; say who may ask: CAMTRAPS_CALLERS=name,name, each as hard "
             "to guess as a password"
         )
-    models.read_info(setup.model)  # before a process is started that would take longer to find out
+    read_json(setup.model / "model.json")  # before a process is started that would take longer to find out
     queue = Queue(place.folder, setup.limits.max_tasks)
     with queue.locked(), closing(_bound(place)) as port, closing(Worker(setup)) as worker:
         service = Service(
             worker=worker,
             queue=queue,
             limits=setup.limits,
-            versions=[setup.version, *place.versions],
+            versions=[str(worker.frame["info"]["detector"]).removeprefix("megadetector_"), *place.versions],
             callers=place.callers,
             url=place.url,
             is_local=place.is_local,
