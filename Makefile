@@ -53,6 +53,18 @@ bench-pages: $(READY) ## measure the stage report on 100,000 crops of 50 labels
 bench-share: $(READY) ## measure push and pull of packed crops beside loose files, over S3 on this machine
 	@python -m benchmarks.share
 
+.PHONY: bench-classify
+bench-classify: $(READY) ## measure classifying new photos, its memory, and merging, beside the ancestor's way
+	@python -m benchmarks.classify
+
+.PHONY: bench-scale
+bench-scale: $(READY) ## measure the carriers of work side by side, and what the allocator's setting gains
+	@python -m benchmarks.scale
+
+.PHONY: kills
+kills: $(READY) ## kill stages at random moments fifty times, and compare what comes out after the reruns
+	@python -m benchmarks.kills
+
 .PHONY: megadetector
 megadetector: $(MEGADETECTOR) ## install the package of MegaDetector, and say what its models need besides
 	@python -c 'from camtraps.detectors import megadetector; print(*megadetector.installed(), sep="\n")'

@@ -23,6 +23,7 @@ from camtraps.commands import (
     mapping,
     merge,
     models,
+    pace,
     photos,
     predict,
     run_classifier,
@@ -80,6 +81,7 @@ EXAMPLES = """examples:
   camtraps verify --remote
   camtraps scores
   camtraps doctor
+  camtraps doctor --bench --photos 5000000
 """
 
 
@@ -130,6 +132,7 @@ def parser() -> argparse.ArgumentParser:
     scores.set_defaults(run=_scores)
     doctor = commands.add_parser("doctor", help="say what is in use and whether it fits, and try the remote")
     doctor.add_argument("--remote", metavar="NAME", help="try this remote of DVC (default: the default one)")
+    pace.add_options(doctor)
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -156,6 +159,8 @@ def _score(value: float | None) -> str:
 def _doctor(options: argparse.Namespace) -> int:
     from camtraps import doctor
 
+    if options.bench:
+        return pace.run(options)
     findings = [*doctor.examine(), doctor.remote(options.remote)]
     say(*(finding.line() for finding in findings))
     return 0 if all(finding.good for finding in findings) else 1

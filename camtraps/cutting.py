@@ -21,7 +21,7 @@ from camtraps.progress import bar
 from camtraps.results import Unit, may_pass, missing
 from camtraps.schema import CROPS
 from camtraps.shards import member_name
-from camtraps.storage import Images, PhotoError, address, is_local, stamp
+from camtraps.storage import Images, PhotoError, address, first_seen, is_local, stamp
 from camtraps.units import run
 
 CODE = ("camtraps.cutting", "camtraps.crops", "camtraps.images", "camtraps.regions", "camtraps.shards")
@@ -141,14 +141,15 @@ def _units(boxes: pd.DataFrame, sources: Images, params: CropParams) -> Iterator
             stamps.append(of_photos)
             progress.update(len(of_photos))
     spans_of_boxes = [slice(*span) for span in pairwise(_starts(boxes["shard"]))]
+    names = photos["shard"].iloc[[span.start for span in spans]]
     photos, boxes = photos[["image", "dataset", "file", "boxes"]], boxes[["box", "detector", *"xywh"]]
-    for span, of_photos, of_boxes in zip(spans, stamps, spans_of_boxes, strict=True):
+    for name, span, of_photos, of_boxes in zip(names, spans, stamps, spans_of_boxes, strict=True):
         shard = Shard(photos.iloc[span], boxes.iloc[of_boxes], sources, params)
         root = sources.roots[shard.photos["dataset"].iloc[0]]
         texts = ([address(root)], shard.photos["image"].tolist(), of_photos, shard.boxes["detector"].tolist())
         numbers = (shard.photos["boxes"], *(shard.boxes[name] for name in ("box", *"xywh")))
         parts = [*("\0".join(each) for each in texts), *(each.to_numpy("<f8").tobytes() for each in numbers)]
-        yield Unit(digest(common, *parts), shard, len(of_photos))
+        yield Unit(digest(common, *parts), shard, len(of_photos), name, first_seen(uris[span], of_photos))
 
 
 def _starts(names: pd.Series) -> list[int]:

@@ -20,7 +20,7 @@ from camtraps.files import code_digest, digest, read_json, work_dir, write_json
 from camtraps.journal import Journal
 from camtraps.results import Kind, Unit, may_pass, prune
 from camtraps.schema import RECORDED, TEXT
-from camtraps.storage import Images, address, is_local, stamp
+from camtraps.storage import Images, address, first_seen, is_local, stamp
 from camtraps.units import engine, run
 
 # What turns pixels into motion's answers; how they are read from their storage does not matter.
@@ -86,6 +86,7 @@ class _Place:
     photos: list[list[Any]]
     fingerprint: str
     is_remote: bool
+    seen: str
 
     @classmethod
     def of(cls, rows: pd.DataFrame, images: Images, code: str) -> "_Place":
@@ -94,13 +95,14 @@ class _Place:
         seconds = [None if pd.isna(time) else time.timestamp() for time in rows["datetime"]]
         photos = zip(rows["image"], (images.uri(*name) for name in names), sequences, seconds, strict=True)
         sources = [images.source(*name) for name in names]
-        made_from = [[address(source) for source in sources], [stamp(source) for source in sources], sequences, seconds]
+        stamps = [stamp(source) for source in sources]
+        fingerprint = digest(code, json.dumps([[address(source) for source in sources], stamps, sequences, seconds]))
         is_remote = not all(is_local(source) for source in sources)
-        return cls([list(photo) for photo in photos], digest(code, json.dumps(made_from)), is_remote)
+        return cls([list(photo) for photo in photos], fingerprint, is_remote, first_seen(sources, stamps))
 
     def unit(self, wanted: list[str]) -> Unit:
         payload = {"photos": self.photos, "wanted": wanted, "remote": self.is_remote}
-        return Unit(digest(self.fingerprint, *wanted), payload, len(wanted))
+        return Unit(digest(self.fingerprint, *wanted), payload, len(wanted), f"the place of {wanted[0]}", self.seen)
 
 
 def _detect_place(payload: dict[str, Any], folder: Path) -> bool:
@@ -145,7 +147,8 @@ def _detect_elsewhere(
         part = photos[start : start + PHOTOS_PER_UNIT]
         marks = (fingerprints[image] for image in part["image"])
         some = _Some(part, set(part["image"]) & set(to.remote), params)
-        units.append(Unit(digest(version(params), *marks), some, len(part)))
+        name, seen = f"{len(part)} photos from {part['image'].iloc[0]} on", first_seen(part["source"], part["stamp"])
+        units.append(Unit(digest(version(params), *marks), some, len(part), name, seen))
     for folder in run(units, _detect_some, work_dir("detected"), "megadetector", Kind(gpu=True)):
         to.keep(read_json(folder / RESULT))
 

@@ -55,8 +55,8 @@ WRONG = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AuthenticationFailed", 
 class Remote:
     """A remote of DVC's configuration.
 
-    ``store`` is DVC's file system for it, ``path`` the remote's folder there; ``verifies`` says whether DVC compares what
-    it fetches with its hash.
+    ``store`` is DVC's file system for it, ``path`` the remote's folder there; ``verifies`` says whether DVC compares
+    what it fetches with its hash.
     """
 
     name: str

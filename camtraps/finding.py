@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import unquote
@@ -64,7 +63,7 @@ def _found(lot: list[Item], params: DetectParams) -> Iterator[Item]:
 def _split(uri: str) -> tuple[str, str]:
     """Give the root of a path or address, and a name below it as `storage.photo_uri` puts them together."""
     if is_local(uri):
-        return "/", str(Path(uri).absolute())[1:]
+        return "/", str(Path(uri).resolve())[1:]
     protocol, _, rest = uri.partition("://")
     if not is_web(uri):
         bucket, _, name = rest.partition("/")
@@ -79,16 +78,9 @@ def _places(photos: list[Item], keys: dict[str, str]) -> pd.DataFrame:
     local = {item.name: item.uri for item in photos if is_local(item.uri)}
     headers = photo_headers.read(Path(), list(local.values()), None)
     taken = {name: header.taken for name, (_, header) in zip(local, headers, strict=True)}
-    rows = [(item.folder, keys[item.name], item.name, _time(taken.get(item.name))) for item in photos]
+    rows = [(item.folder, keys[item.name], item.name, photo_headers.moment(taken.get(item.name))) for item in photos]
     table = pd.DataFrame(rows, columns=["place", "image", "name", "datetime"])
     table["datetime"] = pd.to_datetime(table["datetime"])
     parts = table["image"].str.partition("/")
     table = table.assign(dataset=parts[0], file=parts[2], sequence=None)
     return table.sort_values(["place", "datetime", "name"], na_position="last").drop_duplicates("image")
-
-
-def _time(taken: str | None) -> datetime | None:
-    try:
-        return datetime.fromisoformat(taken).replace(tzinfo=None) if taken else None
-    except ValueError:  # whatever a camera wrote there
-        return None

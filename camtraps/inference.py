@@ -104,7 +104,7 @@ def classify(model: Path, crops: pd.DataFrame, assigned: pd.DataFrame, folder: P
     for name, at in sorted(rows.groupby("shard").indices.items()):
         own = rows[["shard", "offset", "length"]].iloc[at]
         mark = digest(key, stamp(str(folder / name)), own[["offset", "length"]].to_numpy(np.int64).tobytes())
-        work.append(Unit(mark, _Shard(model, key, own, folder), len(at)))
+        work.append(Unit(mark, _Shard(model, key, own, folder), len(at), name, str(folder / name)))
         places.append(at)
     results = units.run(work, _classify_shard, work_dir("classified"), "classify", CROPS)
     return _together(places, results, len(rows))

@@ -186,7 +186,9 @@ def macro_mean(values: NDArray[np.float64], classes: Labels, locations: NDArray[
     Arguments, each of (crops,), as in `_resampled`; with one class for all crops it is their mean.
     """
     num_classes = int(classes.max()) + 1
-    crops, sums = (np.bincount(classes, weights, num_classes) for weights in (np.ones(len(classes)), values))
+    crops, sums = (
+        np.bincount(classes, weights, num_classes).astype(np.float64) for weights in (np.ones(len(classes)), values)
+    )
     low, high = np.quantile(_macro_means(*_resampled(values, classes, locations, num_classes)), [0.025, 0.975])
     return float(_macro_means(crops[None], sums[None])[0]), float(low), float(high)
 

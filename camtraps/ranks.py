@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed, nn
 
+from camtraps import processes
 from camtraps.errors import CamtrapsError
 
 T = TypeVar("T")
@@ -46,10 +47,14 @@ def launch(devices: int, module: str) -> None:
         module: what to run, as behind ``python -m``.
 
     Raises:
-        CamtrapsError: there are fewer GPUs.
+        CamtrapsError: there are fewer GPUs, or SLURM has started several processes without torchrun.
     """
     if "WORLD_SIZE" in os.environ:
         return
+    if processes.world() > 1:
+        raise CamtrapsError(
+            "CAMTRAPS_ENGINE: ranks alone do not train together; use `srun torchrun ... -m stages.train`"
+        )
     if given := shlex.split(os.environ.get("CAMTRAPS_TORCHRUN", "")):
         _become_torchrun(given, module)
         return

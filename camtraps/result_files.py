@@ -35,6 +35,7 @@ class Tally:
     """Counts of what was written."""
 
     photos: int = 0
+    timed: int = 0
     failed: int = 0
     boxes: int = 0
     classified: int = 0
@@ -77,6 +78,7 @@ def judged(
             answers = verdicts.of(probabilities)
             tally.outside += verdicts.num_outside(probabilities)
         tally.photos += 1
+        tally.timed += photo.taken is not None
         tally.boxes += len(photo.boxes)
         tally.classified += len(answers)
         tally.firsts.update(each[0][0] for each in answers if each)

@@ -20,12 +20,15 @@ class Unit:
     """One piece of work.
 
     ``fingerprint`` is the hash of rows, parameters and code; ``payload`` is what the function gets; ``size`` counts
-    photos, for the progress bar.
+    photos, for the progress bar; ``name`` tells people what it is about; ``seen`` is a local file that it needs and
+    that is there, so that a worker on another machine that lacks it does not take it for gone.
     """
 
     fingerprint: str
     payload: Any
     size: int
+    name: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Smoothing: what a classifier says of one photo, steadied by the others of its sequence."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from camtraps.formats.photo_headers import moment
 
 
 def sequences(taken: Sequence[str | None], gap_seconds: float) -> list[int]:
@@ -15,11 +16,11 @@ def sequences(taken: Sequence[str | None], gap_seconds: float) -> list[int]:
         taken: time of each photo, as ``2024-04-01 05:06:07``; a photo without a time is a sequence of its own.
         gap_seconds: longest pause within a sequence.
     """
-    times = [_seconds(time) for time in taken]
+    times = [moment(time) for time in taken]
     numbers = list(range(len(times)))
     known = sorted((time, at) for at, time in enumerate(times) if time is not None)
     for (before, first), (time, at) in pairwise(known):
-        if time - before <= gap_seconds:
+        if (time - before).total_seconds() <= gap_seconds:
             numbers[at] = numbers[first]
     return numbers
 
@@ -35,10 +36,3 @@ def smooth(logits: NDArray[np.float32], groups: Sequence[int]) -> NDArray[np.flo
     sums = np.zeros((len(counts), logits.shape[1]))
     np.add.at(sums, place, logits)
     return np.asarray((sums / counts[:, None])[place])
-
-
-def _seconds(taken: str | None) -> float | None:
-    try:
-        return (datetime.fromisoformat(taken) - datetime(1970, 1, 1)).total_seconds() if taken else None
-    except (ValueError, TypeError):  # whatever a camera wrote there
-        return None

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -146,6 +146,11 @@ def stamp(uri: str) -> str:
     except OSError:
         return "absent"
     return f"{status.st_size}:{status.st_mtime_ns}" if status else ""
+
+
+def first_seen(uris: Iterable[str], stamps: Iterable[str]) -> str:
+    """Give the first local photo whose `stamp` says that it is there; an empty text if there is none."""
+    return next((uri for uri, mark in zip(uris, stamps, strict=True) if mark not in ("", "absent")), "")
 
 
 def _read_local(path: Path) -> bytes:

@@ -31,6 +31,9 @@ def run(name: str, stage: Callable[[], Counts]) -> None:
         sys.stderr.write(f"{name}: {share}\n")
         return
     except (KeyboardInterrupt, RuntimeError) as error:
+        if "DataLoader worker" in str(error):  # torch raises it wherever this process happens to be
+            sys.stderr.write(f"{name}: a process that reads crops was killed (out of memory?); run again to continue\n")
+            sys.exit(1)
         if isinstance(error, RuntimeError) and "interrupted" not in str(error):  # what DuckDB makes of Ctrl-C
             raise
         sys.stderr.write(f"{name}: stopped; run again to continue\n")

@@ -107,6 +107,15 @@ def main(folder):
     (killed / "trap-b").touch()
     said["worker"] = [work(killed, 0, "abcd"), num_made(killed), (killed / "trap-b").exists()]
 
+    begin = time.monotonic()
+    said["deadly"] = [work(folder / "deadly", 0, "za"), time.monotonic() - begin]
+
+    held = work(folder / "held", 4, "abcd", wait=False)
+    until(lambda: num_made(folder / "held") >= 1)
+    waiting = work(folder / "waiting", 0, "a", wait=False)
+    said["busy"] = waiting.communicate()[1]
+    told(held)
+
     lost = folder / "node"
     process = work(lost, 0.5, "abcdefghij", wait=False)
     until(lambda: num_made(lost) >= 2)

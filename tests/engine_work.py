@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from camtraps.engines import shares
+from camtraps.engines import cluster, shares
 from camtraps.errors import CamtrapsError, ShareDone
 from camtraps.results import Unit
 from camtraps.units import run
@@ -23,6 +23,8 @@ def write_letter(payload, folder):
     with suppress(FileNotFoundError):
         trap.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
+    if payload["letter"] == "z":  # a photo that always ends the process that decodes it
+        os.kill(os.getpid(), signal.SIGKILL)
     (folder / "letter.txt").write_text(payload["letter"])
     with (Path(payload["folder"]) / "made.txt").open("a") as file:
         file.write(f"{payload['letter']} {os.environ.get('RANK', os.getpid())}\n")
@@ -30,7 +32,8 @@ def write_letter(payload, folder):
 
 
 def letters(text, folder, seconds=0.0):
-    return [Unit(f"print-{each}", {"letter": each, "folder": str(folder), "seconds": seconds}, 1) for each in text]
+    payload = {"folder": str(folder), "seconds": seconds}
+    return [Unit(f"print-{each}", payload | {"letter": each}, 1, f"the place of {each}.jpg") for each in text]
 
 
 def content(results):
@@ -44,7 +47,7 @@ def made(folder):
 
 def main(folder, seconds, text):
     """Make the letters' units in the work folder FOLDER/units and print what they hold."""
-    shares.BEAT_SECONDS, shares.SILENT_SECONDS = 0.1, 1.5
+    shares.BEAT_SECONDS, shares.SILENT_SECONDS, cluster.QUIET_SECONDS = 0.1, 1.5, 1.0
     (folder / "units").mkdir(exist_ok=True)
     try:
         said = content(run(letters(text, folder, seconds), write_letter, folder / "units", "test"))

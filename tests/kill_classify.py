@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-import camtraps.commands.classify  # noqa: F401
-from camtraps import classifying, watching  # noqa: F401
+from camtraps import classifier, classifying, finding, watching  # noqa: F401  # once, and not in each child
 from camtraps.cli import main
 from camtraps.files import work_dir
 
 classifying.PHOTOS = 2
 torch.set_num_threads(1)
+classifier.load(Path(sys.argv[sys.argv.index("--model") + 1]))  # which imports what makes networks
 chance = random.Random(int(sys.argv[1]))
 
 

@@ -11,6 +11,7 @@ import torch
 from test_training import PARAMS, TRAIN, VAL, learn
 
 from camtraps import ranks
+from camtraps.processes import die_with_parent
 from camtraps.training import train
 
 # Without batch normalisation, whose statistics are each rank's own on a CPU; without dropout, which each rank draws.
@@ -36,4 +37,5 @@ def _fall(trap: Path, epoch: float) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent()  # a test that is stopped leaves nothing behind
     train_here(Path(sys.argv[1]))

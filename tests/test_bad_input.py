@@ -15,6 +15,7 @@ from imports import ROOT
 from camtraps import cli, layout, tables
 from camtraps.schema import CATALOG, QUERIED
 from stages import query
+from stages._run import run as run_stage
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -490,3 +491,14 @@ def test_results_that_are_cut_off_are_refused_with_their_place(import_cct, run, 
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("camtraps: md.json:1:")
     assert not list(Path("data/tiny/detections").iterdir())
+
+
+def test_a_killed_process_that_reads_crops_is_one_clear_line(capsys):
+    def train():
+        raise RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed. ")
+
+    with pytest.raises(SystemExit) as end:
+        run_stage("train", train)
+    assert end.value.code == 1
+    said = "train: a process that reads crops was killed (out of memory?); run again to continue\n"
+    assert capsys.readouterr().err == said

@@ -11,6 +11,7 @@ from PIL import Image
 from benchmarks import (
     ancestor_crop,
     ancestor_query,
+    classify,
     crop,
     generated,
     generated_photos,
@@ -297,3 +298,10 @@ def test_the_stage_report_is_measured_on_a_drawn_run(tmp_path):
     assert values["crops"] == 60
     assert values["report_seconds"] > 0
     assert {f"{name}_mb" for name in ("index", "data", "evaluation", "model", "review")} <= set(values)
+
+
+def test_the_benchmark_of_classify_can_be_tried_out(tmp_path, capfd):
+    classify.main(["--small", "--folder", str(tmp_path), "--part", "memory"])
+    said = {line.split()[0]: line.split()[1] for line in capfd.readouterr().out.splitlines() if line.startswith("mem")}
+    assert float(said["memory_growth"]) < 2
+    assert list(tmp_path.iterdir()) == []

@@ -165,6 +165,13 @@ def test_boxes_of_a_sequence_get_the_mean_of_their_logits(place, capsys, model):
     assert alone["b/1.jpg"] == separate["b/1.jpg"]
 
 
+def test_without_times_smoothing_says_that_it_has_changed_nothing(place, capsys, model):
+    write_photo(place / "timeless/1.jpg", 1)
+    results(place / "one.json", {"1.jpg": [("1", 0.9)]})
+    given = ("one.json", "--images", "timeless", "--model", model, "--out", "out.json", "--smooth", "sequence")
+    assert "no photo has a time in its EXIF: --smooth has changed nothing" in run(capsys, *given)[1]
+
+
 def test_probabilities_are_added_up_into_targets(place, capsys, model):
     Path("map.json").write_text(json.dumps({"small": ["badger", "fox"], "big": ["deer"]}))
     document = classify(capsys, model, "--map", "map.json", "--threshold", "0")
@@ -216,7 +223,7 @@ def test_a_folder_is_looked_over_by_the_built_in_detector(place, capsys, model):
     for at in range(6):
         write_photo(place / f"cam/{at}.png", 5)
     write_photo(place / "cam/6.png", 6)
-    code, out, err = run(capsys, "cam", "--model", model, "--out", "out.json")
+    code, out, err = run(capsys, "photos/../cam", "--model", model, "--out", "out.json")
     assert code == 0, err
     assert out.startswith("out.json: 7 photos, ")
     assert json.loads(Path("out.json").read_text())["info"]["detector"] == "motion"
@@ -270,6 +277,11 @@ def test_a_model_folder_that_lacks_a_file_or_is_of_another_version_is_one_line(p
     assert refused(capsys, *given, "gone") == "gone/model.json: not found; check the path"
 
 
+def test_detections_that_are_not_there_are_one_line(place, capsys, model):
+    given = ("photos", "--model", model, "--out", "x.json", "--detections", "gone.json")
+    assert refused(capsys, *given) == "gone.json: not found; check the path"
+
+
 def test_a_run_that_is_killed_ten_times_ends_with_the_same_bytes(place, capsys, model, monkeypatch):
     for at in range(44):
         write_photo(place / f"many/{at:02}.jpg", at)
@@ -286,3 +298,26 @@ def test_a_run_that_is_killed_ten_times_ends_with_the_same_bytes(place, capsys, 
     assert counts[0] >= 1
     assert (sorted(counts), was_there) == (counts, "False")
     assert Path("killed.json").read_bytes() == Path("whole.json").read_bytes()
+
+
+def test_a_camtrap_package_of_what_was_classified(place, capsys, model):
+    Path("locations.csv").write_text("dataset,location,latitude,longitude\n,a,51.5,8.25\n,b,51.6,8.5\n")
+    given = ("md.json", "--images", "photos", "--model", model, "--out", "out.json", "--camtrap-dp", "package")
+    code, out, err = run(capsys, *given, "--locations", "locations.csv")
+    assert code == 0, err
+    # Of a/1.jpg two animals and a person, of b three animals; photos that failed have no time.
+    assert out.splitlines()[-1] == "package: 4 photos, 6 observations, 2 deployments; 3 left out: no time"
+    rows = list(csv.DictReader(Path("package/observations.csv").read_text().splitlines()))
+    names = {row["scientificName"] for row in rows if row["observationType"] == "animal"}
+    assert names <= {"Meles meles", "Cervidae", "Vulpes vulpes", ""}
+    assert {row["classifiedBy"] for row in rows} == {"small", "md_v5a.0.1.pt"}
+    assert refused(capsys, *given) == (
+        "--camtrap-dp: needs the coordinates of the folders; name their file with --locations"
+    )
+
+
+def test_megadetector_can_draw_the_document(place, capsys, model):
+    visualize = pytest.importorskip("megadetector.visualization.visualize_detector_output").visualize_detector_output
+    classify(capsys, model)
+    drawn = visualize("out.json", str(place / "drawn"), images_dir=str(place / "photos"), confidence_threshold=0.1)
+    assert len([path for path in drawn if path]) >= 3

@@ -32,7 +32,7 @@ from camtraps.demo.plan import DemoParams
 # A module imports only from the lines above its own.
 LAYERS = [
     ["errors", "words", "taxa", "boxes"],
-    ["params", "schema", "files", "progress", "processes", "lineages", "pools", "smoothing"],
+    ["params", "schema", "files", "progress", "processes", "lineages", "pools"],
     ["archives", "results", "verdicts"],
     ["engines.pool", "engines.cluster"],
     ["engines.shares"],
@@ -49,7 +49,15 @@ LAYERS = [
     ["placing"],
     ["recorded", "downloads", "journal", "calibration", "repeats"],
     ["formats.photo_headers", "formats.lila_datasets", "formats.camtrap_dp_package", "image_folders", "regions"],
-    ["formats.coco", "formats.megadetector", "formats.camtrap_dp", "formats.flat", "formats.folders", "formats.lila"],
+    [
+        "smoothing",
+        "formats.coco",
+        "formats.megadetector",
+        "formats.camtrap_dp",
+        "formats.flat",
+        "formats.folders",
+        "formats.lila",
+    ],
     ["formats.megadb", "formats.decisions", "listings"],
     ["formats.animl", "formats.queried_images", "formats.megadetector_json"],
     ["images", "shards", "units", "photo_sources"],
@@ -77,6 +85,7 @@ LAYERS = [
     ["exports.camtrap_dp_sql"],
     ["exports.camtrap_dp"],
     ["experiments", "peeking"],
+    ["exports.classified"],
     ["transforms", "networks", "ranks", "scoring", "recipes"],
     ["models", "checkpoints", "curves"],
     ["datasets", "starting", "foreign_models", "deploying"],
@@ -101,7 +110,7 @@ LAYERS = [
     ["model_card"],
     ["reports", "folds"],
     ["demo"],
-    ["doctor"],
+    ["doctor", "pace"],
     ["commands.common"],
     ["commands.printing", "commands.sources", "commands.crop_exports"],
     ["commands.imports", "commands.exports", "commands.catalog", "commands.taxonomy", "commands.labels"],
@@ -113,6 +122,7 @@ LAYERS = [
     ["commands.corrections"],
     ["commands.compare"],
     ["commands.sharing", "commands.experiments"],
+    ["commands.pace"],
     ["cli"],
 ]
 LEVEL = {f"camtraps.{name}": level for level, names in enumerate(LAYERS) for name in names}
@@ -221,7 +231,8 @@ def test_constraints_pin_every_dependency_and_name_no_host():
 
 
 def readme_commands() -> list[list[str]]:
-    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    given = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/scaling.md"))
+    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", given, re.DOTALL)
     text = "\n".join(blocks).replace("\\\n", " ")
     return [shlex.split(line, comments=True) for line in text.splitlines() if shlex.split(line, comments=True)]
 

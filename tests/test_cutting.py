@@ -419,6 +419,22 @@ def test_parameters_that_choose_boxes_cut_nothing_again(tmp_path, cut_units):
     assert len(cut_units) == 1
 
 
+def test_a_box_that_was_moved_cuts_its_shard_again_and_no_other(tmp_path, cut_units):
+    for name in ("a.jpg", "b.jpg"):
+        photo(tmp_path / "photos" / name)
+    cut_photos(tmp_path, ("a.jpg", "1", {}), ("b.jpg", "2", {}))
+    cut_photos(tmp_path, ("a.jpg", "1", {}), ("b.jpg", "2", {"x": 0.5}))
+    assert cut_units == [["d/a.jpg"], ["d/b.jpg"], ["d/b.jpg"]]
+
+
+def test_a_line_of_the_code_that_cuts_cuts_everything_again(tmp_path, cut_units, monkeypatch):
+    photo(tmp_path / "photos/a.jpg")
+    cut_photos(tmp_path, ("a.jpg", "1", {}))
+    monkeypatch.setattr(cutting, "code_digest", lambda modules: "of the next version")
+    cut_photos(tmp_path, ("a.jpg", "1", {}))
+    assert len(cut_units) == 2
+
+
 def test_another_pillow_cuts_everything_again(tmp_path, cut_units, monkeypatch):
     photo(tmp_path / "photos/a.jpg")
     cut_photos(tmp_path, ("a.jpg", "1", {}))
@@ -565,5 +581,6 @@ def test_crops_are_made_again_when_any_code_behind_them_changes():
     behind = closure(ROOT / "camtraps/cutting.py") | {"camtraps/cutting.py"}
     irrelevant = {"schema", "tables", "failures", "taxa", "taxonomy", "units", "files", "detections"}
     irrelevant |= {"storage", "reading", "access", "remote", "stores", "troubles"}  # a photo's bytes are what they are
+    irrelevant |= {"results", "processes", *(f"engines/{name}" for name in ("__init__", "pool", "cluster", "shares"))}
     wanted = behind - REFUSERS - {f"camtraps/{name}.py" for name in irrelevant}
     assert wanted <= {name.replace(".", "/") + ".py" for name in cutting.CODE}

@@ -236,6 +236,14 @@ def test_a_place_is_not_looked_at_again_until_a_photo_of_it_changes(tmp_path, on
     assert looked == [1, 1]
 
 
+def test_a_line_of_code_looks_at_every_place_again(tmp_path, one_process, looked, monkeypatch):
+    photos, images = place(tmp_path), Images({"d": str(tmp_path)})
+    detect_motion(photos, {"d/2.png"}, images)
+    monkeypatch.setattr(detecting, "code_digest", lambda modules: "of the next version")
+    detect_motion(photos, {"d/2.png"}, images)
+    assert looked == [1, 1]
+
+
 def test_other_wanted_photos_of_a_place_are_the_only_ones_to_be_looked_at(tmp_path, one_process, looked):
     photos, images = place(tmp_path), Images({"d": str(tmp_path)})
     detect_motion(photos, {"d/1.png", "d/2.png"}, images)

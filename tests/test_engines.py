@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from imports import ROOT
 from camtraps.engines import cluster
 from camtraps.errors import CamtrapsError, MissingError
 from camtraps.processes import rank, world
+from camtraps.storage import first_seen
 from camtraps.units import engine, run
 
 TESTS = Path(__file__).parent
@@ -105,12 +107,18 @@ def test_an_address_without_a_cluster_is_a_clear_line(tmp_path, monkeypatch):
 
 def test_a_worker_with_other_code_is_refused(tmp_path):
     with pytest.raises(CamtrapsError, match=r": has another camtraps \(\w{12} on Python 3\.\d+\) than the driver "):
-        cluster._made(write_letter, {}, str(tmp_path), "0123 on Python 3.11")
+        cluster._made(write_letter, {}, "", str(tmp_path), "0123 on Python 3.11")
 
 
 def test_a_worker_without_the_projects_folder_is_refused():
     with pytest.raises(CamtrapsError, match=r": /not/there: No such file or directory; mount the folder of the "):
-        cluster._made(write_letter, {}, "/not/there", cluster._code())
+        cluster._made(write_letter, {}, "", "/not/there", cluster._code())
+
+
+def test_a_worker_without_the_photos_is_refused_and_does_not_take_them_for_gone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CamtrapsError, match=r": /mount/a.jpg: not there, though the driver has it; mount what holds "):
+        cluster._made(write_letter, {}, "/mount/a.jpg", str(tmp_path), cluster._code())
 
 
 def test_a_full_disk_of_a_worker_is_a_clear_line(tmp_path, monkeypatch):
@@ -120,7 +128,57 @@ def test_a_full_disk_of_a_worker_is_a_clear_line(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "start_worker", lambda: None)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CamtrapsError, match=r": /.*/result: No space left on device; free some space there$"):
-        cluster._made(fill, {}, str(tmp_path), cluster._code())
+        cluster._made(fill, {}, "", str(tmp_path), cluster._code())
+
+
+def test_what_a_worker_complains_of_names_its_machine(tmp_path, monkeypatch):
+    def refuse(_, folder):
+        raise CamtrapsError("storage.yaml: no such profile")
+
+    monkeypatch.setattr(cluster, "start_worker", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CamtrapsError, match=rf"^{socket.gethostname()}: storage.yaml: no such profile$"):
+        cluster._made(refuse, {}, "", str(tmp_path), cluster._code())
+
+
+class OtherVersion:
+    """Stands for Ray where the cluster has another version."""
+
+    @staticmethod
+    def init(**_):
+        raise RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.50.0\n    Python: 3.11.7\n")
+
+
+def test_a_cluster_of_another_version_is_a_clear_line(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "head:6379")
+    monkeypatch.setattr(cluster, "_reach", lambda address: None)
+    with pytest.raises(CamtrapsError) as error, cluster._session(OtherVersion):
+        pass
+    said = "Version mismatch: The cluster was started with: Ray: 2.50.0 Python: 3.11.7"
+    assert str(error.value) == f"RAY_ADDRESS: head:6379 cannot be used: {said}"
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n", b""])
+def test_a_port_of_something_else_is_a_clear_line_at_once(answer):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+
+        def serve():
+            connection = other.accept()[0]
+            connection.recv(100)
+            connection.sendall(answer)
+            connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(CamtrapsError, match=rf"^RAY_ADDRESS: what answers at {address} is no head node of Ray; "):
+            cluster._reach(address)
+        thread.join()
+
+
+def test_a_photo_that_is_there_is_named_for_workers_and_one_of_a_store_is_not():
+    assert first_seen(["s3://b/a.jpg", "b.jpg", "c.jpg", "d.jpg"], ["", "absent", "9:1", "9:2"]) == "c.jpg"
+    assert first_seen(["s3://b/a.jpg", "b.jpg"], ["", "absent"]) == ""
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +198,16 @@ def session(tmp_path_factory):
 def test_a_cluster_gives_the_bytes_of_one_machine(session):
     assert session["local"].startswith("12 ")
     assert session["ray"] == session["local"]
+
+
+def test_a_unit_whose_process_dies_each_time_is_named(session):
+    said, seconds = session["deadly"]
+    assert said.startswith("the place of z.jpg is given up: its process was killed 4 times (out of memory? a photo in")
+    assert seconds < 60
+
+
+def test_a_busy_cluster_says_what_it_waits_for(session):
+    assert "ray: no result for 1 s; 1 units are handed out, 0 of 2 CPUs on 2 nodes are free" in session["busy"]
 
 
 def test_a_killed_worker_loses_nothing(session):

@@ -23,6 +23,7 @@ stage = yaml.safe_load(open("dvc.yaml"))["stages"][sys.argv[1]]
 names = [dep for dep in stage["deps"] if dep.startswith(("data/", "models/"))]
 deps = [pathlib.Path(name.replace("${data.name}", "mine")) for name in names]
 files = sorted(file for dep in deps for file in ([dep] if dep.is_file() else dep.rglob("*")) if file.is_file())
+files += [pathlib.Path("params.yaml")]
 digest = hashlib.md5(b"".join(file.read_bytes() for file in files)).hexdigest()
 for out in stage["outs"]:
     folder = pathlib.Path(out if isinstance(out, str) else next(iter(out)))

@@ -104,12 +104,44 @@ def in_shards(folder, num):
     return crops, rows(ASSIGNED, *({"image": image, "box": 0} for image in crops["image"].iloc[::-1]))
 
 
-def test_only_changed_shards_are_classified_again(model, tmp_path, monkeypatch):
+@pytest.fixture
+def made(monkeypatch):
+    """List what is really classified: the shard of each unit, and its folder."""
+    made, classify_shard = [], inference._classify_shard
+    monkeypatch.setattr(inference, "_classify_shard", lambda *given: made.append(given) or classify_shard(*given))
+    return made
+
+
+def names(made):
+    return [shard.crops["shard"].iloc[0] for shard, _ in made]
+
+
+def test_a_crop_that_lies_elsewhere_classifies_its_shard_again_and_no_other(model, tmp_path, made):
+    crops, assigned = in_shards(tmp_path, 3)
+    classify(model[0], crops, assigned, tmp_path)
+    swapped = crops.copy()
+    for name in ("offset", "length"):
+        swapped[name] = [*crops[name][:4], *crops[name][:3:-1]]  # the two crops of the last shard change places
+    classify(model[0], swapped, assigned, tmp_path)
+    assert names(made) == [*(f"shards/{at}.zip" for at in range(3)), "shards/2.zip"]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [(inference, "code_digest", lambda modules: "of the next version"), (torch, "__version__", "99.0")],
+)
+def test_a_line_of_code_or_another_torch_classifies_all_again(model, tmp_path, made, monkeypatch, where, name, value):
+    crops, assigned = in_shards(tmp_path, 2)
+    classify(model[0], crops, assigned, tmp_path)
+    monkeypatch.setattr(where, name, value)
+    classify(model[0], crops, assigned, tmp_path)
+    assert names(made) == ["shards/0.zip", "shards/1.zip"] * 2
+
+
+def test_only_changed_shards_are_classified_again(model, tmp_path, made):
     crops, assigned = in_shards(tmp_path, 3)
     before = classify(model[0], crops, assigned, tmp_path)
-    made = []
-    classify_shard = inference._classify_shard
-    monkeypatch.setattr(inference, "_classify_shard", lambda *given: made.append(given) or classify_shard(*given))
+    made.clear()
     again = classify(model[0], crops, assigned, tmp_path)
     assert (again.logits == before.logits).all()
     assert made == []

@@ -75,6 +75,16 @@ def test_a_selection_lists_taxa_and_dataset_labels_of_each_label(tmp_path):
     }
 
 
+def test_a_selection_knows_the_taxa_in_which_all_of_a_label_stands(tmp_path):
+    spec = {"x": {"taxa": [VULPES, CANIS]}, "y": {"dataset_labels": {"ds1": ["canid"]}}}
+    described = resolve(tmp_path, spec).described(taxonomy.read(tmp_path / "taxonomy.csv"))
+    assert described["x"]["lineage"] == described["y"]["lineage"] == [["family", "canidae"]]
+    spec = {"x": {"taxa": [VULPES]}, "y": {"dataset_labels": {"ds1": ["NA"]}}}
+    described = resolve(tmp_path, spec, (("ds1", "na"),)).described(taxonomy.read(tmp_path / "taxonomy.csv"))
+    assert described["x"]["lineage"] == [["genus", "vulpes"], ["family", "canidae"]]
+    assert described["y"]["lineage"] == []
+
+
 def test_two_labels_may_not_share_a_dataset_label(tmp_path):
     said = message(tmp_path, {"fox": {"taxa": [VULPES]}, "canid": {"taxa": [CANIDAE]}}, resolve)
     assert said == "label_spec.json: canid and fox both take 'red fox' of dataset ds1"

@@ -2,6 +2,7 @@
 
 import fsspec
 import pytest
+import servers
 
 from camtraps.errors import InputError, MissingError
 from camtraps.listings import walk
@@ -41,3 +42,16 @@ def test_what_cannot_be_listed_is_one_line(tmp_path):
         list(walk("memory://no/such"))
     with pytest.raises(InputError, match=r"^https://x.org/photos: a folder of the web cannot be listed; give a list"):
         walk("https://x.org/photos?sig=secret")
+
+
+def test_a_bucket_is_listed_with_the_credentials_of_its_store(monkeypatch, tmp_path):
+    from s3fs import S3FileSystem
+
+    servers.alone(monkeypatch, tmp_path)
+    with servers.s3() as server:
+        servers.settings(f"s3://: {{endpoint: '{server.address}'}}")
+        assert set(walk("s3://open")) == set(servers.PHOTOS)
+        assert set(walk("s3://open/cam 1/")) == set(servers.ODD_NAMES)
+        with pytest.raises(MissingError, match=r"^s3://no-such-bucket: not found$"):
+            list(walk("s3://no-such-bucket"))
+    S3FileSystem.clear_instance_cache()

@@ -85,6 +85,13 @@ def test_within_torchrun_nothing_is_launched_again(monkeypatch):
     ranks.launch(2, "stages.train")
 
 
+def test_ranks_of_slurm_alone_are_refused(monkeypatch):
+    for name, value in (("CAMTRAPS_ENGINE", "ranks"), ("SLURM_PROCID", "0"), ("SLURM_NTASKS", "4")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(CamtrapsError, match=r"^CAMTRAPS_ENGINE: ranks alone do not train together; use `srun torchrun"):
+        ranks.launch(1, "stages.train")
+
+
 def test_more_gpus_than_there_are_is_a_clear_error(monkeypatch):
     monkeypatch.setattr(ranks.torch.cuda, "device_count", lambda: 2)
     with pytest.raises(CamtrapsError, match=r"^params.yaml: train.devices: 4 GPUs asked for, 2 here$"):

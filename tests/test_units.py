@@ -264,6 +264,15 @@ def test_a_killed_worker_leaves_finished_units_and_the_next_run_continues(folder
     assert (folder / "print-a/letter").stat().st_ino == finished.st_ino
 
 
+def test_what_the_workers_were_making_is_named_when_one_is_killed(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("CAMTRAPS_WORKERS", "2")
+    (tmp_path / "trap").touch()
+    two = letters("ab", trap=str(tmp_path / "trap"), other=str(folder / "print-a"))
+    named = [replace(unit, name=f"shards/{unit.payload['letter']}.zip") for unit in two]
+    with pytest.raises(CamtrapsError, match=r"^a worker process was killed, at work on shards/b\.zip \(out "):
+        run(named, write_or_die, folder, "test")
+
+
 def test_an_error_of_the_function_leaves_no_half_unit(folder):
     with pytest.raises(ZeroDivisionError):
         run(letters("ab"), fail_on_b, folder, "test")

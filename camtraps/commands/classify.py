@@ -4,15 +4,20 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from camtraps.commands.common import Commands, check_out, count, say, seconds, share
-from camtraps.errors import InputError
+from camtraps.commands.common import Commands, check_out, check_own, count, say, seconds, share
+from camtraps.errors import InputError, MissingError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas import DataFrame
+
     from camtraps.detections import DetectParams
+    from camtraps.exports.camtrap_dp_terms import Project
     from camtraps.models import ModelInfo
     from camtraps.photo_sources import Item, Source
     from camtraps.rated import Rated
-    from camtraps.result_files import Output, Tally
+    from camtraps.result_files import Judged, Output, Tally
     from camtraps.verdicts import Verdicts
 
 EXAMPLES = """examples:
@@ -46,6 +51,12 @@ def add(commands: Commands) -> None:
     _add_answers(parser)
     outputs = parser.add_argument_group("more outputs")
     outputs.add_argument("--csv", type=Path, metavar="FILE", help="also a table with a row for each box")
+    text = "also a Camera Trap Data Package; each folder of photos is a location of --locations"
+    outputs.add_argument("--camtrap-dp", type=Path, metavar="FOLDER", help=text)
+    text = "dataset,location,latitude,longitude of the folders, in degrees"
+    outputs.add_argument("--locations", type=Path, metavar="FILE", help=text)
+    text = "of all cameras' clocks: Z or such as +02:00 (Z)"
+    outputs.add_argument("--timezone", metavar="ZONE", help=text)
     parser.set_defaults(run=_classify)
 
 
@@ -113,14 +124,19 @@ def _classify(options: argparse.Namespace) -> int:
     verdicts = _verdicts(options, info)
     settings = _settings(options)
     result_files.check(options.out, settings)
+    package = _project(options)
     source, params = _source(options)
     detector, results = _run(options, source, params)
     name = {"detector": detector, "classifier": settings["classifier_name"], result_files.SETTINGS: settings}
     output = result_files.Output(
         path=options.out, info=name, categories=source.categories, verdicts=verdicts, table=options.csv
     )
-    tally = _write(options, results, output, info.temperature)
+    tally = result_files.Tally()
+    result_files.write(_judged(options, results, output, info.temperature, tally), output)
     say(*_told(options, tally, verdicts))
+    if package:
+        photos = _judged(options, results, output, info.temperature, result_files.Tally())
+        say(_packed(options, package, photos, output))
     return 0
 
 
@@ -130,9 +146,12 @@ def _check_options(options: argparse.Namespace) -> None:
         "--gap": options.gap is not None and not options.smooth,
         "--outside": bool(options.outside) and not (options.labels or options.geofence),
         "--sure": options.sure is not None and not options.abstain,
+        "--locations": bool(options.locations) and not options.camtrap_dp,
+        "--timezone": bool(options.timezone) and not options.camtrap_dp,
         "--detector-model": bool(options.detector_model) and options.detector != "megadetector",
     }
     needed = {"--gap": "--smooth", "--outside": "--labels or --geofence", "--sure": "--abstain"}
+    needed |= dict.fromkeys(("--locations", "--timezone"), "--camtrap-dp")
     for name in (name for name, is_alone in without.items() if is_alone):
         raise InputError(f"{name}: has no effect without {needed.get(name, '--detector megadetector')}")
     if options.csv and options.csv.resolve() == options.out.resolve():
@@ -143,12 +162,15 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     """Give what makes a difference to the result, for its `info`."""
     from camtraps.files import digest, file_digest
 
+    if options.detections and not options.detections.is_file():
+        raise MissingError(f"{options.detections}: not found; check the path")
+
     def shown(value: Any) -> Any:
         return f"{value} ({file_digest(value)[:8]})" if isinstance(value, Path) else value
 
     model = digest(*(file_digest(path) for path in sorted(options.model.iterdir()) if path.is_file()))
     name = options.classifier_name or options.model.resolve().name
-    given = {name: shown(getattr(options, name)) for name in KEPT if getattr(options, name) is not None}
+    given = {key: shown(getattr(options, key)) for key in KEPT if getattr(options, key) is not None}
     return {"model": f"{options.model} ({model[:8]})", "classifier_name": name} | given
 
 
@@ -245,16 +267,52 @@ def _run(options: argparse.Namespace, source: "Source", params: "DetectParams | 
     return detector, classifying.classify(items, source.num, task)
 
 
-def _write(options: argparse.Namespace, results: list[Path], output: "Output", temperature: float) -> "Tally":
+def _judged(
+    options: argparse.Namespace, results: list[Path], output: "Output", temperature: float, tally: "Tally"
+) -> "Iterator[Judged]":
     from itertools import chain
 
     from camtraps import rated, result_files
 
-    tally = result_files.Tally()
     gap = (30.0 if options.gap is None else options.gap) if options.smooth else None
     photos = chain.from_iterable(map(rated.read, results))
-    result_files.write(result_files.judged(photos, output.verdicts, temperature, gap, tally), output)
-    return tally
+    return result_files.judged(photos, output.verdicts, temperature, gap, tally)
+
+
+def _project(options: argparse.Namespace) -> "tuple[Project, DataFrame] | None":
+    """Make what a package says of itself, and the coordinates of its locations, before the work begins."""
+    if not options.camtrap_dp:
+        return None
+    import re
+
+    from camtraps.commands.exports import read_locations
+    from camtraps.exports.camtrap_dp_terms import Contributor, Project
+
+    if not options.locations:
+        raise InputError("--camtrap-dp: needs the coordinates of the folders; name their file with --locations")
+    check_own(options.camtrap_dp)
+    nobody = Contributor(title="camtraps", role="contributor")
+    name = re.sub(r"[^-a-z0-9._]+", "-", options.camtrap_dp.name.lower())
+    title = "Classified camera-trap photos"
+    project = Project(name=name, title=title, timezone=options.timezone or "Z", contributors=(nobody,))
+    return project, read_locations(options.locations)
+
+
+def _packed(
+    options: argparse.Namespace,
+    package: "tuple[Project, DataFrame]",
+    photos: "Iterator[Judged]",
+    output: "Output",
+) -> str:
+    from camtraps.exports import classified
+
+    project, locations = package
+    names = {name: output.info[name] for name in ("detector", "classifier")}
+    about = classified.Package(project=project, locations=locations, locations_path=options.locations, **names)
+    summary = classified.export(photos, output.verdicts, about, options.camtrap_dp)
+    left_out = "".join(f"; {number:,} left out: {reason}" for reason, number in summary.left_out.items())
+    counts = f"{summary.num_media:,} photos, {summary.num_observations:,} observations"
+    return f"{options.camtrap_dp}: {counts}, {summary.num_deployments:,} deployments{left_out}"
 
 
 def _told(options: argparse.Namespace, tally: "Tally", verdicts: "Verdicts") -> list[str]:
@@ -265,6 +323,8 @@ def _told(options: argparse.Namespace, tally: "Tally", verdicts: "Verdicts") -> 
     lines = [f"{options.out}: {num(tally.photos, 'photo')}, {boxes}{failed}"]
     if tally.firsts:
         lines.append(", ".join(f"{verdicts.categories[at]} {number:,}" for at, number in tally.firsts.most_common(12)))
+    if options.smooth and not tally.timed:
+        lines.append("no photo has a time in its EXIF: --smooth has changed nothing")
     if verdicts.allowed is not None:
         what = "the listed classes share its probability" if verdicts.outside == "renormalise" else "a taxon took it"
         listed = f"{int(verdicts.allowed.sum())} of {len(verdicts.classes)} classes may be answered"

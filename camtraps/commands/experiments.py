@@ -18,8 +18,8 @@ EXAMPLES = """examples:
   camtraps exp-summary --metric top1 --metric night_top1 --split val --format csv
 
 Experiments are runs of one setting if they differ in train.seed only. Each score is the mean over the seeds with its
-95% interval. Settings are compared crop by crop on the same split, from the predictions in DVC's cache; the interval of a
-difference is a bootstrap over locations.
+95% interval. Settings are compared crop by crop on the same split, from the predictions in DVC's cache; the interval
+of a difference is a bootstrap over locations.
 """
 
 

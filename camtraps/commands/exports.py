@@ -198,7 +198,7 @@ def _camtrap_dp(options: argparse.Namespace) -> int:
     with _bounded(catalog.connect(folder / "catalog")) as database:
         source = camtrap_dp.Source(
             database=database,
-            locations=_locations(locations),
+            locations=read_locations(locations),
             locations_path=locations,
             roots=collections.read_image_roots(folder),
             lineages=taxonomy.read(taxa).lineages if taxa.is_file() else {},
@@ -209,7 +209,8 @@ def _camtrap_dp(options: argparse.Namespace) -> int:
     return 0
 
 
-def _locations(path: Path) -> "pd.DataFrame":
+def read_locations(path: Path) -> "pd.DataFrame":
+    """Read coordinates of locations, as `camtrap_dp.Source` takes them."""
     import pandas as pd
 
     from camtraps.collections import LOCATION_COLUMNS

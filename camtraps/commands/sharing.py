@@ -28,8 +28,8 @@ VERIFY = """examples:
   camtraps verify --remote team --dry-run
 
 Hashes every object of DVC's cache, and with --remote of the remote, and compares the hash with the name. What is
-damaged in the cache is fetched from the remote; what is damaged or missing on the remote is sent from the cache. Ends with 1 if
-something could not be mended.
+damaged in the cache is fetched from the remote; what is damaged or missing on the remote is sent from the cache. Ends
+with 1 if something could not be mended.
 """
 PEEK = """examples:
   camtraps peek "mine/site 7/IMG_0042.JPG"

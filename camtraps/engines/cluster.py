@@ -4,29 +4,31 @@ Workers need the same camtraps, and the photos under the same paths or addresses
 measured to do when processes and nodes die: a task is tried again elsewhere, and every result comes once.
 """
 
-import errno
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from tqdm import tqdm
 
 import camtraps
 from camtraps.errors import CamtrapsError, MissingError
-from camtraps.files import code_digest
+from camtraps.files import FULL, code_digest
 from camtraps.processes import num_workers, start_worker
 from camtraps.results import Function, Kind, Unit, make
 
 WAITING = 2  # units handed out for each CPU of the cluster
 REACH_SECONDS = 5.0
 QUIET_SECONDS = 20.0  # without a result: then it is said what the cluster is doing
+# What a client of HTTP/2 says first, which Ray speaks, and the kind of the frame that a server then answers with.
+HELLO, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", b"\4"
 TRIES_AGAIN = 3  # of a task whose process or node died
 
 Files = dict[str, bytes]
@@ -48,16 +50,15 @@ def carry(units: Sequence[Unit], function: Function, folder: Path, progress: "tq
     """
     ray = _package()
     with _session(ray):
-        there = ray.cluster_resources()
-        task = ray.remote(_made).options(
-            num_cpus=1, num_gpus=1 if kind.gpu and there.get("GPU") else 0, max_retries=TRIES_AGAIN
-        )
-        ask = (str(Path.cwd()), _code())
+        gpus = 1 if kind.gpu and ray.cluster_resources().get("GPU") else 0
+        task = ray.remote(_made).options(num_cpus=1, num_gpus=gpus, max_retries=TRIES_AGAIN)
+        own = (str(Path.cwd()), _code())
         queue = iter(sorted(units, key=lambda unit: -unit.size))
         waiting: dict[Any, Unit] = {}
         while True:
-            for unit in islice(queue, WAITING * int(there.get("CPU", 1)) - len(waiting)):
-                waiting[task.remote(function, unit.payload, *ask)] = unit
+            num = max(1, int(ray.cluster_resources().get("CPU", 0)))  # nodes come and go
+            for unit in islice(queue, max(0, WAITING * num - len(waiting))):
+                waiting[task.remote(function, unit.payload, unit.seen, *own)] = unit
             if not waiting:
                 return
             done, _ = ray.wait(list(waiting), timeout=QUIET_SECONDS)
@@ -83,14 +84,18 @@ def _session(ray: Any) -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS", "")
     if address:
         _reach(address)
-        given = {"address": address}
+        given: dict[str, Any] = {"address": address}
     else:
         given = {"address": "local", "num_cpus": num_workers(), "include_dashboard": False}
         given["_node_ip_address"] = "127.0.0.1"
+    patience = threading.Timer(QUIET_SECONDS, sys.stderr.write, [f"ray: still waiting for {address or 'its start'}\n"])
+    patience.start()
     try:
         ray.init(**given, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # whatever a cluster may say: wrong token, another version of Ray or Python
-        raise CamtrapsError(f"RAY_ADDRESS: {address or 'local'} cannot be used: {_first_line(error)}") from error
+        raise CamtrapsError(f"RAY_ADDRESS: {address or 'local'} cannot be used: {_one_line(error)}") from error
+    finally:
+        patience.cancel()
     try:
         yield
     finally:
@@ -103,11 +108,17 @@ def _reach(address: str) -> None:
     if not host or not port.isdigit() or "/" in host:
         raise CamtrapsError(f"RAY_ADDRESS: expected HOST:PORT of the head node, got {address!r}")
     try:
-        socket.create_connection((host, int(port)), REACH_SECONDS).close()
+        with socket.create_connection((host, int(port)), REACH_SECONDS) as connection:
+            connection.sendall(HELLO)
+            answer = connection.recv(9)
     except OSError as error:
         raise CamtrapsError(
             f"RAY_ADDRESS: no cluster answers at {address} ({error}); start one with `ray start --head`, or unset it"
         ) from None
+    if answer[3:4] != SETTINGS and not os.environ.get("RAY_USE_TLS"):
+        raise CamtrapsError(
+            f"RAY_ADDRESS: what answers at {address} is no head node of Ray; the port is that of `ray start --head`"
+        )
 
 
 @cache
@@ -119,7 +130,7 @@ def _code() -> str:
     return f"{code_digest(f'camtraps.{name}'.removesuffix('.__init__') for name in names)[:12]} on Python {version}"
 
 
-def _made(function: Function, payload: Any, where: str, code: str) -> tuple[Files, bool]:
+def _made(function: Function, payload: Any, seen: str, where: str, code: str) -> tuple[Files, bool]:
     """Make a result on a worker; give its files, and whether it is final."""
     node = socket.gethostname()
     if _code() != code:
@@ -128,18 +139,23 @@ def _made(function: Function, payload: Any, where: str, code: str) -> tuple[File
         os.chdir(where)
     except OSError as error:
         raise CamtrapsError(f"{node}: {where}: {error.strerror}; mount the folder of the project there") from None
+    if seen and not Path(seen).exists():
+        raise CamtrapsError(f"{node}: {seen}: not there, though the driver has it; mount what holds it at that place")
     start_worker()
     try:
         with TemporaryDirectory(prefix="camtraps-") as place:
             part = Path(place) / "result"
             part.mkdir()
             is_final = function(payload, part)
-            files = {path.relative_to(part).as_posix(): path.read_bytes() for path in sorted(part.rglob("*.*"))}
+            paths = sorted(path for path in part.rglob("*") if path.is_file())
+            return {path.relative_to(part).as_posix(): path.read_bytes() for path in paths}, is_final
+    except CamtrapsError as error:
+        raise CamtrapsError(f"{node}: {error}") from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
-        raise CamtrapsError(f"{node}: {error.filename}: {error.strerror}; free some space there") from None
-    return files, is_final
+        full = error.filename or gettempdir()
+        raise CamtrapsError(f"{node}: {full}: {error.strerror}; free some space there") from None
 
 
 def _taken(ray: Any, task: Any, unit: Unit) -> tuple[Files, bool]:
@@ -151,8 +167,8 @@ def _taken(ray: Any, task: Any, unit: Unit) -> tuple[Files, bool]:
         raise
     except ray.exceptions.RayError as error:  # a process or node that died each time
         raise CamtrapsError(
-            f"unit {unit.fingerprint[:12]} of {unit.size} was given up after {TRIES_AGAIN + 1} tries: "
-            f"{_first_line(error)}; what is finished is kept: run again"
+            f"{unit.name or unit.fingerprint[:12]} is given up: its process was killed {TRIES_AGAIN + 1} times (out of "
+            f"memory? a photo in it?): {_one_line(error)}; what is finished is kept: run again"
         ) from None
     return result
 
@@ -178,5 +194,5 @@ def _tell(ray: Any, num: int) -> None:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

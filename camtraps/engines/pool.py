@@ -1,7 +1,7 @@
 """The pool: worker processes on this machine, each makes a unit at a time."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -46,8 +46,14 @@ def carry(units: Sequence[Unit], function: Function, folder: Path, progress: "tq
                     progress.update(waiting.pop(future).size)
         except BrokenProcessPool:
             raise CamtrapsError(
-                "a worker process was killed (out of memory?); what is finished is kept: run again, "
-                "with CAMTRAPS_WORKERS=1 if memory is short"
+                f"a worker process was killed{_at_work(waiting.values(), folder)} (out of memory?); what is finished "
+                "is kept: run again, with CAMTRAPS_WORKERS=1 if memory is short"
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _at_work(units: Iterable[Unit], folder: Path) -> str:
+    """Name the units that were being made: a photo that ends the process that decodes it is in one of them."""
+    names = [unit.name for unit in units if unit.name and any(folder.glob(f".{unit.fingerprint}.*.part"))]
+    return f", at work on {' or '.join(names)}" if names else ""

@@ -4,10 +4,11 @@ A rank says that it lives by touching a file beside the results. What a rank tha
 """
 
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,13 @@ def carry(units: Sequence[Unit], function: Function, folder: Path, progress: "tq
     marks.mkdir(parents=True, exist_ok=True)
     with _beating(marks / str(rank())):
         mine = missing(units[rank() :: num], folder)
+        progress.total = progress.n + sum(unit.size for unit in mine)
         pool.carry(mine, function, folder, progress, kind)
     if rank():
         raise ShareDone(f"rank {rank()} of {num} has made its share, {len(mine):,} of {len(units):,} units")
     for other in range(1, num):
-        _wait_for(marks / str(other))
+        if not _has_ended(marks / str(other)):
+            sys.stderr.write(f"ranks: rank {other} is silent for {SILENT_SECONDS:.0f} s; its share is made here\n")
     rest = [unit for unit in units if not (folder / unit.fingerprint).is_dir()]
     pool.carry(rest, function, folder, progress, kind)
     shutil.rmtree(marks)
@@ -58,7 +61,8 @@ def _beating(mark: Path) -> Iterator[None]:
 
     def beat() -> None:
         while not ended.wait(BEAT_SECONDS):
-            mark.touch()
+            with suppress(OSError):  # the first rank has taken this one for dead, or the disk is slow to answer
+                mark.touch()
 
     write_text(mark, "")
     thread = threading.Thread(target=beat, daemon=True)
@@ -71,12 +75,13 @@ def _beating(mark: Path) -> Iterator[None]:
     write_text(mark, DONE)
 
 
-def _wait_for(mark: Path) -> None:
-    """Wait until a rank has made its share, or is silent."""
+def _has_ended(mark: Path) -> bool:
+    """Wait until a rank has made its share, and say True, or is silent."""
     since = time.time()
     while time.time() - since < SILENT_SECONDS:
         if mark.exists():
             if mark.read_text() == DONE:
-                return
+                return True
             since = max(since, mark.stat().st_mtime)
         time.sleep(BEAT_SECONDS / 4)
+    return False

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -71,6 +72,14 @@ def taken(data: bytes) -> str | None:
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             return _taken(_exif(image))
     except (*BROKEN, Image.DecompressionBombError):
+        return None
+
+
+def moment(taken: str | None) -> datetime | None:
+    """Read `Header.taken`; None if it is no time, whatever a camera wrote there."""
+    try:
+        return datetime.fromisoformat(taken).replace(tzinfo=None) if taken else None
+    except ValueError:
         return None
 
 
