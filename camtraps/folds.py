@@ -181,7 +181,7 @@ def _fold(bank: Bank, params: TrainParams, fold: Numbers, number: int) -> dict[s
     info = training.describe(task, trained, params, dict.fromkeys(task.classes), {})
     rows = np.flatnonzero(is_known & (split == "test"))
     asked = bank.crops.iloc[rows]
-    found = inference.classify(trained.network, info, asked, asked, bank.folder)
+    found = inference.in_one_go(trained.network, info, asked, bank.folder)
     good = ~np.isnan(found.logits).any(axis=1)
     rows = rows[good]
     probabilities = np.zeros((len(rows), len(bank.classes)))

@@ -96,9 +96,7 @@ def classify(model: Path, crops: pd.DataFrame, assigned: pd.DataFrame, folder: P
     """
     rows = assigned[["image", "box"]].merge(crops, on=["image", "box"], how="left", validate="1:1")
     if device().type == "cuda" and units.engine() == "local":
-        network, info = _on_device(model, "")
-        dataset = CropDataset(rows, np.zeros(len(rows), np.int64), folder, info.image_size)
-        return run(network, Loader(dataset, num_workers() - 1), in_order(len(rows)), BATCH_SIZE, "classify")
+        return in_one_go(*_on_device(model, ""), rows, folder)
     key = digest(*(file_digest(path) for path in sorted(model.iterdir())), code_digest(CODE), torch.__version__)
     work, places = [], []
     for name, at in sorted(rows.groupby("shard").indices.items()):
@@ -108,6 +106,19 @@ def classify(model: Path, crops: pd.DataFrame, assigned: pd.DataFrame, folder: P
         places.append(at)
     results = units.run(work, _classify_shard, work_dir("classified"), "classify", CROPS)
     return _together(places, results, len(rows))
+
+
+def in_one_go(network: nn.Module, info: ModelInfo, crops: pd.DataFrame, folder: Path) -> Classified:
+    """Run a network over crops, in their order, where the network is.
+
+    Args:
+        network: in any mode; it is put into evaluation mode.
+        info: of the network.
+        crops: rows of the crops table.
+        folder: where the shards are.
+    """
+    dataset = CropDataset(crops, np.zeros(len(crops), np.int64), folder, info.image_size)
+    return run(network, Loader(dataset, num_workers() - 1), in_order(len(crops)), BATCH_SIZE, "classify")
 
 
 @dataclass(frozen=True)

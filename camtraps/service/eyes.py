@@ -7,7 +7,8 @@ from camtraps import classified_photos, classifier, images, loose_photos
 from camtraps.classified_photos import Asker
 from camtraps.detectors import megadetector
 from camtraps.detectors.answers import Answer, Box
-from camtraps.formats.megadetector import CATEGORIES, document
+from camtraps.formats.megadetector import CATEGORIES
+from camtraps.formats.megadetector_json import head
 from camtraps.service import reading
 from camtraps.service.protocol import FAILED, UNREADABLE
 from camtraps.service.setup import Item, Setup
@@ -64,5 +65,4 @@ class Eyes:
         info = {"detector": self.version, "classifier": f"camtraps {self.asker.classifier.info.architecture}"}
         names = {str(at): name for at, name in enumerate(self.asker.classes)}
         categories = {number: name for name, number in self._ids().items()}
-        given = document([], info, names) | {"detection_categories": categories}
-        return given | {"images": given.pop("images")}  # the images last
+        return {**head(info, categories, names), "images": []}
