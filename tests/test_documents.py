@@ -90,8 +90,8 @@ def test_what_a_block_needs_is_one_of_few_things():
     assert {need.strip() for block in BLOCKS for need in block.needs.split(",") if need} <= NEEDS
 
 
-def test_most_blocks_with_commands_that_need_nothing_are_run():
-    assert sum(not block.needs for block in BLOCKS) >= 15
+def test_some_blocks_need_nothing_and_are_run():
+    assert sum(not block.needs for block in BLOCKS) >= 10
 
 
 def test_commands_within_sentences_exist_with_their_options():
@@ -148,12 +148,9 @@ def test_links_lead_to_files_and_headings_that_exist():
     assert not broken
 
 
-def test_every_document_is_in_the_index_and_the_index_in_the_readme():
-    index = documents.TEXTS["docs/README.md"]
-    assert not [
-        path.name for path in ROOT.glob("docs/*.md") if path.name != "README.md" and f"({path.name})" not in index
-    ]
-    assert "docs/README.md" in documents.TEXTS["README.md"]
+def test_the_readme_links_to_every_document():
+    linked = {to for name, to in documents.links() if name == "README.md"}
+    assert not {name for name in documents.TEXTS if name != "README.md"} - linked
 
 
 def test_our_messages_in_troubleshooting_are_those_of_the_code():
