@@ -160,7 +160,7 @@ def test_our_messages_in_troubleshooting_are_those_of_the_code():
     rows = [row.split("|")[1] for row in ours.splitlines() if row.startswith("| `") and "(DVC)" not in row]
     messages = [code for row in rows for code in re.findall(r"`([^`]+)`", row)]
     for message in messages:
-        fragments = re.split(r"\.\.\.|: |\S*/\S*|\b[A-Z]{1,}\b|'\w+'|\d+(?:\.\d+)?%?", message)
+        fragments = re.split(r"\.\.\.|: |\S*/\S*|\b[A-Z_]+\b=?|'\w+'|\d+(?:\.\d+)?%?", message)
         longest = max(fragments, key=len).strip(" :;,'")
         assert longest in flat or longest in FOREIGN, message
 

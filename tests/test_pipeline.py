@@ -180,7 +180,8 @@ def reader(clone):
     found = {"info": {"format_version": "1.6", "detector": "md_v5a.0.0.pt"}, "detection_categories": {"1": "animal"}}
     images = [{"file": path.name, "detections": [box]} for path in sorted((clone.path / "photos").iterdir())]
     write_json(clone.path / "md_results.json", found | {"images": images})
-    places = pd.read_parquet(clone.path / "data/splits/splits.parquet")[["dataset", "location"]]
+    catalog = pd.concat([pd.read_parquet(path) for path in (home / "catalog").iterdir()])
+    places = catalog[["dataset", "location"]].dropna().drop_duplicates()
     places.assign(latitude=48.5, longitude=9.1).to_csv(home / "locations.csv", index=False)
     return clone
 
