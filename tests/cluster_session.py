@@ -110,11 +110,13 @@ def main(folder):
     begin = time.monotonic()
     said["deadly"] = [work(folder / "deadly", 0, "za"), time.monotonic() - begin]
 
-    held = work(folder / "held", 4, "abcd", wait=False)
-    until(lambda: num_made(folder / "held") >= 1)
+    holding = work(folder / "held", 600, "ab", wait=False)
+    until(lambda: len(list((folder / "held").glob("begun-*"))) == 2)
     waiting = work(folder / "waiting", 0, "a", wait=False)
-    said["busy"] = waiting.communicate()[1]
-    told(held)
+    said["busy"] = next(line for line in waiting.stderr if "no result" in line)
+    for process in (holding, waiting):
+        process.kill()
+        process.communicate()
 
     lost = folder / "node"
     process = work(lost, 0.5, "abcdefghij", wait=False)

@@ -18,6 +18,7 @@ from camtraps.units import run
 
 def write_letter(payload, folder):
     """Write the letter, and note in a common file who made it; end the process where a trap file says so, once."""
+    (Path(payload["folder"]) / f"begun-{payload['letter']}").touch()
     time.sleep(payload["seconds"])
     trap = Path(payload["folder"]) / f"trap-{payload['letter']}"
     with suppress(FileNotFoundError):
