@@ -3,12 +3,17 @@
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
+import documents
 import pandas as pd
 import pytest
 import yaml
 from conftest import Clone
+
+from camtraps import cli
+from camtraps.files import write_json
 
 TINY = {
     "demo": {"photos": 130},
@@ -159,3 +164,38 @@ def test_a_wrong_parameter_is_one_clear_line_and_leaves_the_outputs(clone):
 
 def test_nothing_half_written_is_left(clone):
     assert not list(Path(clone.path).rglob("*.part"))
+
+
+@pytest.fixture(scope="module")
+def reader(clone):
+    """Give the clone to somebody with a collection called mine, photos and results, who follows the documents."""
+    home = clone.path / "data/mine"
+    shutil.copytree(clone.path / "data/demo", home, ignore=shutil.ignore_patterns("dvc.*", "truth*", ".gitignore"))
+    photos = sorted((home / "images").rglob("*.jpg"), key=lambda path: path.stat().st_size)[-6:]
+    for number, path in enumerate(photos):
+        (clone.path / "photos").mkdir(exist_ok=True)
+        shutil.copyfile(path, clone.path / f"photos/{number}.jpg")
+    shutil.copyfile(photos[0], clone.path / "photo.jpg")
+    box = {"category": "1", "conf": 0.9, "bbox": [0.2, 0.2, 0.5, 0.5]}
+    found = {"info": {"format_version": "1.6", "detector": "md_v5a.0.0.pt"}, "detection_categories": {"1": "animal"}}
+    images = [{"file": path.name, "detections": [box]} for path in sorted((clone.path / "photos").iterdir())]
+    write_json(clone.path / "md_results.json", found | {"images": images})
+    catalog = pd.concat([pd.read_parquet(path) for path in (home / "catalog").iterdir()])
+    places = catalog[["dataset", "location"]].dropna().drop_duplicates()
+    places.assign(latitude=48.5, longitude=9.1).to_csv(home / "locations.csv", index=False)
+    return clone
+
+
+@pytest.mark.parametrize("block", [each for each in documents.blocks() if not each.needs], ids=lambda each: each.place)
+@pytest.mark.filterwarnings(r"ignore::DeprecationWarning:dvc\.")
+def test_the_commands_of_the_documents_run(reader, block, monkeypatch):
+    monkeypatch.chdir(reader.path)
+    for name, value in reader.env().items():
+        monkeypatch.setenv(name, value)
+    for words in block.commands:
+        if words[0] == "camtraps":
+            with pytest.raises(SystemExit) as ended:
+                cli.main(words[1:])
+            assert not ended.value.code, words
+        else:
+            reader.run(*words)
