@@ -549,7 +549,7 @@ def test_the_help_of_import_has_examples_that_are_understood(capsys):
     parser = cli.parser()
     commands = imports.EXAMPLES.replace("\\\n", "").splitlines()
     formats = [parser.parse_args(shlex.split(line)[1:]) for line in commands if line.startswith("  camtraps ")]
-    assert len(formats) == 8
+    assert len(formats) == 9
 
 
 def test_the_command_line_loads_no_heavy_module():

@@ -188,7 +188,7 @@ def test_after_an_experiment_that_failed_one_line_leads_back(inside):
     assert process.returncode
     assert "13" in (inside.path / "params.yaml").read_text()
     readme = (ROOT / "README.md").read_text()
-    [back] = [line for line in readme.splitlines() if line.startswith("touch params.yaml")]
+    [back] = [line for line in readme.splitlines() if line.startswith("touch -c params.yaml")]
     inside.run("sh", "-c", back)
     assert (inside.path / "dvc.lock").read_text() == inside.run("git", "show", "HEAD:dvc.lock")
     assert "up to date" in inside.run("dvc", "status")

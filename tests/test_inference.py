@@ -128,7 +128,7 @@ def test_a_crop_that_lies_elsewhere_classifies_its_shard_again_and_no_other(mode
 
 @pytest.mark.parametrize(
     ("where", "name", "value"),
-    [(inference, "code_digest", lambda modules: "of the next version"), (torch, "__version__", "99.0")],
+    [(inference, "code_digest", lambda modules: "of the next version"), (torch, "__version__", "99.0.0")],
 )
 def test_a_line_of_code_or_another_torch_classifies_all_again(model, tmp_path, made, monkeypatch, where, name, value):
     crops, assigned = in_shards(tmp_path, 2)
