@@ -43,7 +43,7 @@ class Sizes:
     small_photos: tuple[int, int]
 
 
-FULL = Sizes(("efficientnet-b0", 224), (2048, 1536), 512, 2, (2_000, 20_000))
+FULL = Sizes(("efficientnet-b0", 224), (2048, 1536), 256, 2, (2_000, 20_000))
 GPU = Sizes(("efficientnet-b3", 300), (2048, 1536), 2_048, 2, (2_000, 20_000))
 SMALL = Sizes(("efficientnet-b0", 32), (320, 240), 12, 1, (20, 60))
 
@@ -211,7 +211,7 @@ def measure_merge(folder: Path, small: bool) -> Values:
     """Measure merging."""
     from benchmarks import merging
 
-    return merging.measure(folder, small)
+    return merging.measure_merge(folder, merging.SMALL if small else merging.FULL)
 
 
 PARTS: dict[str, Callable[[Path, bool], Values]] = {
