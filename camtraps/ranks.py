@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
+from torch.distributed.rendezvous import rendezvous
 
 from camtraps import processes
 from camtraps.errors import CamtrapsError
@@ -80,8 +81,12 @@ def joined() -> Iterator[None]:
     where = device()
     if where.type == "cuda":
         torch.cuda.set_device(where)
+    # After a restart the keys of the ranks that were lost are still in torchrun's store: they would be waited for.
+    store, number, num = next(rendezvous("env://"))
+    store = distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)  # type: ignore[attr-defined]
     # Objects travel by gloo, gradients on a GPU by NCCL.
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if where.type == "cuda" else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if where.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, store=store, rank=number, world_size=num)
     try:
         yield
     finally:
