@@ -85,8 +85,9 @@ def count(browser):
 
 def decisions(folder, name="corrections-bench.csv"):
     """Wait for the file that the browser saves; give its rows."""
-    path, end = folder / "downloads" / name, time.monotonic() + 10
-    while not (path.exists() and path.stat().st_size):  # the browser holds the place with an empty file
+    path, end = folder / "downloads" / name, time.monotonic() + 60
+    # The browser holds the place with an empty file, and writes another one first.
+    while not (path.exists() and path.stat().st_size) or list(path.parent.glob("*.crdownload")):
         assert time.monotonic() < end, list((folder / "downloads").iterdir())
         time.sleep(0.05)
     with path.open(encoding="utf-8", newline="") as file:
